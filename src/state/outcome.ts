@@ -1,0 +1,66 @@
+/**
+ * What a command came to, decided at apply by every member alike. A refusal is deterministic and a value; it is turned
+ * into etcd's code and text by `rpc/errors.ts`.
+ */
+import type { LeaseId } from './command.ts';
+
+/** A deterministic no. Nothing of the command was done. */
+export type Refusal =
+  | 'leaseNotFound'
+  | 'leaseExists'
+  | 'leaseTtlTooLarge'
+  | 'keyNotFound'
+  | 'compacted'
+  | 'futureRevision'
+  /** An `expire`, `checkpoint` or `clear` whose term is not its entry's. */
+  | 'wrongTerm';
+
+/** A key at one revision. `value` is shared, never changed. */
+export interface KeyValue {
+  readonly key: Uint8Array;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+  readonly value: Uint8Array;
+  readonly lease: LeaseId;
+}
+
+export interface RangeResult {
+  readonly type: 'range';
+  readonly kvs: readonly KeyValue[];
+  readonly more: boolean;
+  /** Keys in the range, whatever the limit. */
+  readonly count: number;
+}
+export interface PutResult {
+  readonly type: 'put';
+  readonly prevKv: KeyValue | undefined;
+}
+export interface DeleteRangeResult {
+  readonly type: 'deleteRange';
+  readonly deleted: number;
+  /** Empty unless asked for. */
+  readonly prevKvs: readonly KeyValue[];
+}
+export interface TxnResult {
+  readonly type: 'txn';
+  readonly succeeded: boolean;
+  readonly responses: readonly (RangeResult | PutResult | DeleteRangeResult)[];
+}
+export interface GrantResult {
+  readonly type: 'grant';
+  readonly id: LeaseId;
+  readonly ttlMs: number;
+}
+/** For revoke, expire, checkpoint, clear, publish: `touched` leases were found with the right stamp and changed. */
+export interface DoneResult {
+  readonly type: 'done';
+  readonly touched: number;
+}
+
+export type Result = RangeResult | PutResult | DeleteRangeResult | TxnResult | GrantResult | DoneResult;
+
+/** `revision` is the store's after the command, for the answer's header. */
+export type Outcome =
+  | { readonly ok: true; readonly revision: number; readonly result: Result }
+  | { readonly ok: false; readonly revision: number; readonly refusal: Refusal };
