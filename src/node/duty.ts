@@ -1,0 +1,153 @@
+/**
+ * The primary's place in the node: when this member is on duty, who asked it what, and what it decides. Promotes only after the
+ * first entry of the own term is applied, demotes the moment role or term is not ours any more. The rules of time are in
+ * `primary/`; nothing here computes a deadline. Keeps L3, L13.
+ */
+
+import { Primary } from '../primary/primary.ts';
+import type { Raft } from '../raft/raft.ts';
+import type { Command, LeaseId } from '../state/command.ts';
+import type { LeaseObserver, Machine } from '../state/machine.ts';
+import type { Entry, Index, MemberId, Term } from '../store/entry.ts';
+import type { ForwardAnswers, ForwardQuestions, LeaseAnswer, LeaseQuestion } from './peer-message.ts';
+
+/** Who asked: a member (perhaps ourselves), in which of its boots, under which number. */
+export interface AskerKey {
+  readonly member: MemberId;
+  readonly boot: number;
+  readonly seq: number;
+}
+
+interface Asked {
+  readonly key: AskerKey;
+  readonly kind: 'keepAlive' | 'timeToLive';
+  readonly id: LeaseId;
+  readonly receiptMs: number;
+}
+
+export class Duty {
+  readonly primary: Primary<AskerKey>;
+  readonly #raft: Raft;
+  readonly #member: MemberId;
+  /** Asked of us as leader, and not yet under a round: before promotion, or since the last turn. */
+  #inbox: Asked[] = [];
+  #nowMs = 0;
+  #slicesLeft = false;
+  readonly observer: LeaseObserver = {
+    granted: (slot) => this.primary.granted(slot, this.#nowMs),
+    ended: (slot) => this.primary.ended(slot),
+    checkpointed: (slot) => this.primary.checkpointed(slot),
+    cleared: (slot) => this.primary.cleared(slot, this.#nowMs),
+  };
+
+  constructor(member: MemberId, raft: Raft, machine: Machine, electionTimeoutMs: number) {
+    this.#member = member;
+    this.#raft = raft;
+    this.primary = new Primary<AskerKey>({ electionTimeoutMs }, machine.lessor);
+  }
+
+  /** The term this member leads in, or undefined. */
+  get leading(): Term | undefined {
+    return this.#raft.role === 'leader' ? this.#raft.term : undefined;
+  }
+
+  /** Whether promotion still has slices to do. */
+  get promoting(): boolean {
+    return this.#slicesLeft;
+  }
+
+  /** Called whenever time or role may have moved, before anything of the primary is used. Returns whom to tell "ask again". */
+  follow(nowMs: number): readonly AskerKey[] {
+    this.#nowMs = nowMs;
+    if (this.primary.term === undefined || this.primary.term === this.leading) {
+      return this.leading === undefined ? this.#inbox.splice(0).map((asked) => asked.key) : [];
+    }
+    const waiting = this.primary.demote().map((asked) => asked.key);
+    this.#slicesLeft = false;
+    if (this.leading !== undefined) return waiting;
+    return [...waiting, ...this.#inbox.splice(0).map((asked) => asked.key)];
+  }
+
+  /** An entry was applied; if it is the first of the term we lead, we go on duty (L3). */
+  entryApplied(entry: Entry): void {
+    if (this.leading === undefined || entry.term !== this.leading || this.primary.term === this.leading) return;
+    this.primary.promote(entry.term, this.#nowMs);
+    this.#slicesLeft = true;
+  }
+
+  /** Promotes the next slice of leases, if any are left. */
+  promoteSlice(): void {
+    if (this.#slicesLeft) this.#slicesLeft = !this.primary.promotionSlice(this.#nowMs);
+  }
+
+  /** A question for the primary, from our own clients or a follower's. */
+  ask(member: MemberId, boot: number, question: LeaseQuestion): void {
+    const { seq, kind, id } = question;
+    this.#inbox.push({ key: { member, boot, seq }, kind, id, receiptMs: this.#nowMs });
+  }
+
+  /** A follower's batch; those not aimed at the term we lead are answered `unavailable`. */
+  take(message: ForwardQuestions): ForwardAnswers | undefined {
+    if (this.leading === message.term) {
+      for (const question of message.questions) this.ask(message.from, message.boot, question);
+      return undefined;
+    }
+    const answers = message.questions.map(({ seq }): LeaseAnswer => ({ seq, type: 'unavailable' }));
+    return {
+      type: 'forwardAnswers',
+      from: this.#member,
+      to: message.from,
+      term: message.term,
+      boot: message.boot,
+      answers,
+    };
+  }
+
+  /** On duty with questions that no round covers yet: a ticket is wanted. */
+  get wantsTicket(): boolean {
+    return this.#inbox.length > 0 && this.primary.term !== undefined && this.primary.term === this.leading;
+  }
+
+  ticket(ticket: number): void {
+    for (const asked of this.#inbox) this.primary.ask({ ...asked, ticket });
+    this.#inbox = [];
+  }
+
+  /** What the primary decides now; each counts as in flight from here on. */
+  decide(): Command[] {
+    return this.primary.term !== undefined && this.primary.term === this.leading
+      ? this.primary.decide(this.#nowMs)
+      : [];
+  }
+
+  /** A client's command goes into our log. */
+  proposed(command: Command): void {
+    if (command.type === 'revoke' && this.primary.term !== undefined) this.primary.revokeProposed(command.id);
+  }
+
+  /** A command was applied, whatever came of it. */
+  commandApplied(command: Command): void {
+    if (this.primary.term === undefined) return;
+    if (command.type === 'revoke') this.primary.revokeSettled(command.id);
+    else if (command.type === 'expire' || command.type === 'checkpoint' || command.type === 'clear')
+      this.primary.settled(command);
+  }
+
+  applied(index: Index): void {
+    if (this.primary.term !== undefined) this.primary.applied(index, this.#nowMs);
+  }
+
+  /** What can be answered now, grouped by the member that asked. */
+  takeAnswers(): Map<MemberId, { readonly boot: number; readonly answers: LeaseAnswer[] }[]> {
+    const byMember = new Map<MemberId, { readonly boot: number; readonly answers: LeaseAnswer[] }[]>();
+    if (this.primary.term === undefined || this.primary.term !== this.leading) return byMember;
+    for (const { key, answer } of this.primary.takeAnswers(this.#nowMs)) {
+      let groups = byMember.get(key.member);
+      if (groups === undefined) byMember.set(key.member, (groups = []));
+      let last = groups.at(-1);
+      if (last === undefined || last.boot !== key.boot) groups.push((last = { boot: key.boot, answers: [] }));
+      last.answers.push({ seq: key.seq, ...answer });
+    }
+    return byMember;
+  }
+}

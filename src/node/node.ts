@@ -1,0 +1,377 @@
+/**
+ * THE NODE: what server, simulator and tests share (house §3, §8). Everything enters as an `Input`; one turn at a time drains
+ * the queue, asks the Raft core once for what is ready, sends, writes, applies, answers. Owns the order of a turn; every rule it
+ * calls on lives in a file of its own. No I/O, no clock, no promise in here: time is the reading that `turn` is given.
+ */
+import { unreachable } from '../base/assert.ts';
+import { entryPayloadBytesMax, inputsPerTurnMax } from '../base/limits.ts';
+import { Prng } from '../base/prng.ts';
+import { LessorClock } from '../primary/clock.ts';
+import { Raft } from '../raft/raft.ts';
+import type { Ready } from '../raft/ready.ts';
+import { encodeCommand, packCommands } from '../state/codec.ts';
+import type { Command } from '../state/command.ts';
+import type { Machine } from '../state/machine.ts';
+import { type Entry, NO_MEMBER, type Term } from '../store/entry.ts';
+import { Hub } from '../watch/hub.ts';
+import { Applier } from './applier.ts';
+import { type AskerKey, Duty } from './duty.ts';
+import { Forwards } from './forwards.ts';
+import type { Input } from './input.ts';
+import { Installer } from './installer.ts';
+import type { NodeOptions, NodeRestored } from './options.ts';
+import type { PeerMessage } from './peer-message.ts';
+import type { Ports } from './ports.ts';
+import { Proposals } from './proposals.ts';
+import { Questions } from './questions.ts';
+import { Reads } from './reads.ts';
+import { Space } from './space.ts';
+import { describeNode, type NodeStatus } from './status.ts';
+
+export class Node {
+  readonly options: NodeOptions;
+  readonly raft: Raft;
+  readonly hub: Hub;
+  readonly #ports: Ports;
+  readonly #clock = new LessorClock();
+  readonly #proposals: Proposals;
+  readonly #forwards = new Forwards();
+  readonly #reads: Reads;
+  readonly #questions: Questions;
+  readonly #applier: Applier;
+  readonly #installer: Installer;
+  readonly #space: Space;
+  #duty: Duty;
+  #machine: Machine;
+  #queue: Input[] = [];
+  #awake = false;
+  #ticks = 0;
+  #forwardBatch = 0;
+  #aimedTerm: Term = 0;
+  #aimedLeader = NO_MEMBER;
+  #stopped = false;
+
+  constructor(options: NodeOptions, restored: NodeRestored, ports: Ports) {
+    this.options = options;
+    this.#ports = ports;
+    const prng = new Prng(options.seed, 'raft');
+    const { member, boot, electionTicks } = options;
+    this.raft = new Raft({ id: member, electionTicks, heartbeatTicks: 1, random: () => prng.unit() }, restored.raft);
+    this.#machine = restored.machine;
+    this.hub = new Hub(this.#machine.history);
+    this.#proposals = new Proposals(member, boot, this.electionTimeoutMs);
+    this.#reads = new Reads(this.electionTimeoutMs);
+    this.#questions = new Questions(this.electionTimeoutMs);
+    this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex);
+    this.#installer = new Installer(this.raft, ports);
+    this.#space = new Space(options.quotaBytes);
+    this.#duty = new Duty(member, this.raft, this.#machine, this.electionTimeoutMs);
+  }
+
+  /** The applied state, for reads between turns. Replaced when a snapshot is installed: do not keep it. */
+  get machine(): Machine {
+    return this.#machine;
+  }
+
+  get electionTimeoutMs(): number {
+    return this.options.electionTicks * this.options.ticksPerRaftTick * this.options.tickMs;
+  }
+
+  /** The door. Nothing happens before the next turn. */
+  enqueue(input: Input): void {
+    this.#queue.push(input);
+    this.#wake();
+  }
+
+  /** One turn. `monoMs`: this host's monotonic clock, which may freeze but never goes back. */
+  turn(monoMs: number): void {
+    const nowMs = this.#clock.advance(monoMs);
+    this.#awake = false;
+    this.#drain(nowMs);
+    this.#followLeadership(nowMs);
+    this.#duty.promoteSlice();
+    this.#askRounds();
+    this.#sendOut(nowMs);
+    const ready = this.raft.takeReady();
+    if (ready !== undefined) this.#carryOut(ready, nowMs);
+    this.#answer(nowMs);
+    if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs);
+    if (ready !== undefined && ready.committed.length > 0) this.#wake();
+    if (this.#queue.length > 0 || this.#duty.promoting) this.#wake();
+  }
+
+  status(): NodeStatus {
+    return describeNode(
+      this,
+      this.#duty.primary,
+      this.#applier.imageIndex,
+      this.#clock.stalledMs,
+      this.#space.noSpace(this.#machine),
+    );
+  }
+
+  #wake(): void {
+    if (this.#awake) return;
+    this.#awake = true;
+    this.#ports.wake();
+  }
+
+  // ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #drain(nowMs: number): void {
+    const inputs = this.#queue.length <= inputsPerTurnMax ? this.#queue : this.#queue.splice(0, inputsPerTurnMax);
+    if (inputs === this.#queue) this.#queue = [];
+    for (const input of inputs) this.#take(input, nowMs);
+  }
+
+  #take(input: Input, nowMs: number): void {
+    switch (input.type) {
+      case 'tick':
+        return this.#tick(nowMs);
+      case 'message':
+        return this.#receive(input.message, nowMs);
+      case 'linkLost':
+        return this.raft.linkLost(input.member);
+      case 'propose':
+        if (this.#stopped) return input.reply({ type: 'unavailable', why: 'stopped' });
+        if (this.#space.refuses(input.command, this.#machine))
+          return input.reply({ type: 'unavailable', why: 'noSpace' });
+        return this.#proposals.submit(input.command, input.timeoutMs, input.reply, nowMs);
+      case 'barrier':
+        if (this.#stopped) return input.reply({ type: 'unavailable', why: 'stopped' });
+        return this.#reads.submit(input.timeoutMs, input.reply, nowMs);
+      case 'question':
+        if (this.#stopped) return input.reply({ type: 'unavailable', why: 'stopped' });
+        return this.#questions.submit(input.kind, input.id, input.timeoutMs, input.reply, nowMs);
+      case 'persisted':
+        return this.raft.persisted();
+      case 'imageWritten':
+        return this.#applier.imageWritten(input.appliedIndex);
+      case 'snapshotSent':
+        this.#applier.unpin(input.to);
+        return this.raft.snapshotSent(input.to, input.index, input.ok);
+      case 'snapshotStaged':
+        return this.#installer.staged(input.head, input.records);
+      case 'snapshotInstalled':
+        return this.#installed(nowMs);
+      case 'diskSpace':
+        return this.#space.measured(input.freeBytes, input.reserveBytes);
+      case 'transfer':
+        return input.reply(this.raft.transfer(input.target));
+      case 'stop':
+        return this.#stop();
+      default:
+        return unreachable(input);
+    }
+  }
+
+  #tick(nowMs: number): void {
+    if (++this.#ticks % this.options.ticksPerRaftTick !== 0) return;
+    this.raft.tick();
+    const led = this.raft.leader !== NO_MEMBER;
+    this.#proposals.expire(nowMs, led);
+    this.#reads.expire(nowMs, led);
+    this.#questions.expire(nowMs, led, this.#duty.leading === undefined);
+  }
+
+  #receive(message: PeerMessage, nowMs: number): void {
+    switch (message.type) {
+      case 'forwardCommands': {
+        const refused = this.#stopped
+          ? undefined
+          : this.#forwards.take(message, this.options.member, this.#duty.leading);
+        if (refused !== undefined) this.#ports.peers.send(message.from, refused);
+        return;
+      }
+      case 'forwardRefused':
+        if (message.boot === this.options.boot) this.#proposals.refused(message.seqs, message.term, nowMs);
+        return;
+      case 'forwardQuestions': {
+        this.#duty.follow(nowMs);
+        const answers = this.#duty.take(message);
+        if (answers !== undefined) this.#ports.peers.send(message.from, answers);
+        return;
+      }
+      case 'forwardAnswers':
+        if (message.boot === this.options.boot)
+          for (const answer of message.answers) this.#questions.answered(answer, nowMs);
+        return;
+      default:
+        this.raft.step(message);
+    }
+  }
+
+  // ── who leads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Role, term or leader may have moved: the duty follows, and what is aimed at somebody else is aimed anew. */
+  #followLeadership(nowMs: number): void {
+    this.#tellAgain(this.#duty.follow(nowMs), nowMs);
+    if (this.#duty.leading === undefined) this.#forwards.clear();
+    if (this.raft.term === this.#aimedTerm && this.raft.leader === this.#aimedLeader) return;
+    this.#aimedTerm = this.raft.term;
+    this.#aimedLeader = this.raft.leader;
+    this.#forwards.clear();
+    this.#questions.reaim(this.raft.leader === NO_MEMBER ? -1 : this.raft.term, nowMs);
+  }
+
+  /** Askers whose question died with our leadership. Our own ask anew; other members are told to. */
+  #tellAgain(keys: readonly AskerKey[], nowMs: number): void {
+    for (const { member, boot, seq } of keys) {
+      if (member === this.options.member) this.#questions.answered({ seq, type: 'unavailable' }, nowMs);
+      else {
+        const answers = [{ seq, type: 'unavailable' as const }];
+        this.#ports.peers.send(member, {
+          type: 'forwardAnswers',
+          from: this.options.member,
+          to: member,
+          term: this.raft.term,
+          boot,
+          answers,
+        });
+      }
+    }
+  }
+
+  // ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** One round covers every barrier and question of this turn. */
+  #askRounds(): void {
+    const leading = this.#duty.leading;
+    if (leading !== undefined)
+      for (const question of this.#questions.aim(leading, this.#clock.nowMs))
+        this.#duty.ask(this.options.member, this.options.boot, question);
+    if (!this.#reads.wantsTicket && !this.#duty.wantsTicket) return;
+    const ticket = this.raft.requestRound();
+    if (ticket === undefined) return;
+    if (this.#reads.wantsTicket) this.#reads.ticket(ticket);
+    if (this.#duty.wantsTicket) this.#duty.ticket(ticket);
+  }
+
+  #sendOut(nowMs: number): void {
+    const leading = this.#duty.leading;
+    if (leading !== undefined) return this.#propose(leading);
+    const leader = this.raft.leader;
+    if (leader === NO_MEMBER) return;
+    const { member: from, boot } = this.options;
+    const term = this.raft.term;
+    const held = this.#proposals.held();
+    if (held.length > 0) {
+      const commands = held.map((waiter) => waiter.encoded);
+      this.#ports.peers.send(leader, {
+        type: 'forwardCommands',
+        from,
+        to: leader,
+        term,
+        boot,
+        batch: ++this.#forwardBatch,
+        commands,
+      });
+      this.#proposals.aim(held.length, term);
+    }
+    if (this.#questions.heldCount > 0) {
+      const questions = this.#questions.aim(term, nowMs);
+      if (questions.length > 0)
+        this.#ports.peers.send(leader, { type: 'forwardQuestions', from, to: leader, term, boot, questions });
+    }
+  }
+
+  /** The leader's proposals of a turn: followers' commands, our own clients', and last what the primary decided. */
+  #propose(leading: Term): void {
+    this.#forwards.proposed(this.#proposeAll(this.#forwards.queued()));
+    this.#proposals.aim(this.#proposeAll(this.#proposals.held()), leading);
+    const origin = { member: this.options.member, boot: this.options.boot, seq: 0 };
+    const decided = this.#duty.decide().map((command) => ({ command, encoded: encodeCommand({ origin, command }) }));
+    const proposed = this.#proposeAll(decided);
+    for (const { command } of decided.slice(proposed)) this.#duty.primary.undecided(command);
+  }
+
+  /** Packs commands into entries of at most 1 MiB and proposes them. Returns how many, from the front, the core took. */
+  #proposeAll(items: readonly { readonly command: Command; readonly encoded: Uint8Array }[]): number {
+    let taken = 0;
+    while (taken < items.length) {
+      let bytes = 0;
+      let end = taken;
+      while (end < items.length) {
+        bytes += (items[end] as { encoded: Uint8Array }).encoded.length;
+        if (end > taken && bytes > entryPayloadBytesMax) break;
+        end++;
+      }
+      const batch = items.slice(taken, end);
+      if (this.raft.propose('commands', packCommands(batch.map((item) => item.encoded))).type !== 'accepted') break;
+      for (const { command } of batch) this.#duty.proposed(command);
+      taken = end;
+    }
+    return taken;
+  }
+
+  #carryOut(ready: Ready, nowMs: number): void {
+    for (const message of ready.messages) this.#ports.peers.send(message.to, message);
+    if (ready.write !== undefined) this.#ports.wal.write(ready.write);
+    if (ready.roundsLost) this.#reads.roundsLost(nowMs);
+    if (ready.rounds !== undefined) {
+      this.#reads.roundAnswered(ready.rounds.upTo, ready.rounds.index);
+      if (this.#duty.leading !== undefined) this.#duty.primary.roundAnswered(ready.rounds.upTo, ready.rounds.index);
+    }
+    for (const entry of ready.committed) this.#apply(entry, nowMs);
+    if (ready.committed.length > 0) this.hub.advance();
+    for (const member of ready.snapshotsWanted) {
+      this.#applier.pin(member);
+      this.#ports.snapshots.send(member, this.raft.term);
+    }
+  }
+
+  #apply(entry: Entry, nowMs: number): void {
+    const newTerm = entry.term > this.#machine.appliedTerm;
+    const applied = this.#machine.apply(entry, this.#duty.primary.term === undefined ? undefined : this.#duty.observer);
+    if (newTerm) this.#proposals.termApplied(entry.term, nowMs);
+    for (const { origin, command, outcome } of applied) {
+      this.#duty.commandApplied(command);
+      this.#proposals.settle(origin, outcome);
+    }
+    this.#duty.entryApplied(entry);
+    this.options.observe?.(entry, applied);
+  }
+
+  /** Everything that can be answered in this step is, with role and term read in the same step. */
+  #answer(nowMs: number): void {
+    this.#tellAgain(this.#duty.follow(nowMs), nowMs);
+    this.#reads.applied(this.#machine.appliedIndex);
+    this.#duty.applied(this.#machine.appliedIndex);
+    for (const [member, groups] of this.#duty.takeAnswers()) {
+      for (const { boot, answers } of groups) {
+        if (member !== this.options.member) {
+          const from = this.options.member;
+          this.#ports.peers.send(member, {
+            type: 'forwardAnswers',
+            from,
+            to: member,
+            term: this.raft.term,
+            boot,
+            answers,
+          });
+        } else for (const answer of answers) this.#questions.answered(answer, nowMs);
+      }
+    }
+    if (!this.#applier.writing) this.#installer.begin();
+  }
+
+  // ── rare ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A snapshot took the place of our state (R11): skipped commands are unknown, watchers go on from their revision. */
+  #installed(nowMs: number): void {
+    const { machine, index } = this.#installer.installed();
+    this.#machine = machine;
+    this.#applier.installed(index);
+    this.#tellAgain(this.#duty.follow(nowMs), nowMs);
+    this.#duty = new Duty(this.options.member, this.raft, machine, this.electionTimeoutMs);
+    this.#proposals.skipped();
+    this.hub.replaceHistory(machine.history);
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#proposals.stop();
+    this.#reads.stop();
+    this.#questions.stop();
+  }
+}

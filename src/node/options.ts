@@ -1,0 +1,30 @@
+/**
+ * What a node is told once: who it is, how long things may take, and what its disks held.
+ */
+import type { RaftRestored } from '../raft/raft.ts';
+import type { AppliedCommand, Machine } from '../state/machine.ts';
+import type { Entry, MemberId } from '../store/entry.ts';
+
+export interface NodeOptions {
+  readonly member: MemberId;
+  /** This member's start counter; with `member` it is the origin of its commands. */
+  readonly boot: number;
+  /** Length of one `Input{tick}` (the lessor's tick). */
+  readonly tickMs: number;
+  /** Raft ticks (heartbeat intervals) are this many lessor ticks. */
+  readonly ticksPerRaftTick: number;
+  /** Election timeout in Raft ticks; at least 5 heartbeats, as in etcd. */
+  readonly electionTicks: number;
+  /** Seeds the election jitter; nothing else in here is random. */
+  readonly seed: bigint;
+  /** Bytes of state above which growth is refused (etcd's --quota-backend-bytes). */
+  readonly quotaBytes: number;
+  /** Sees every applied entry, after its effects: metrics and the simulator's checkers. */
+  readonly observe?: (entry: Entry, commands: readonly AppliedCommand[]) => void;
+}
+
+/** What the disks held. `machine` stands at the image's applied index; a lost image is an empty machine. */
+export interface NodeRestored {
+  readonly raft: RaftRestored;
+  readonly machine: Machine;
+}

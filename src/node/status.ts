@@ -1,0 +1,45 @@
+/** What a node tells about itself: for Maintenance.Status, metrics, health and the simulator's traces. Values only. */
+import type { Primary } from '../primary/primary.ts';
+import type { RaftDescription } from '../raft/describe.ts';
+import type { Index } from '../store/entry.ts';
+import type { AskerKey } from './duty.ts';
+import type { Node } from './node.ts';
+
+export interface NodeStatus {
+  readonly raft: RaftDescription;
+  readonly appliedIndex: Index;
+  readonly imageIndex: Index;
+  readonly revision: number;
+  readonly leases: number;
+  readonly keys: number;
+  readonly sizeBytes: number;
+  readonly noSpace: boolean;
+  /** On duty: the own-term entry is applied and the lease duties run here. */
+  readonly onDuty: boolean;
+  readonly duty: ReturnType<Primary<AskerKey>['stats']>;
+  /** Lessor time cut off by stalls of this process. */
+  readonly stalledMs: number;
+}
+
+export function describeNode(
+  node: Node,
+  primary: Primary<AskerKey>,
+  imageIndex: Index,
+  stalledMs: number,
+  noSpace: boolean,
+): NodeStatus {
+  const { machine } = node;
+  return {
+    raft: node.raft.describe(),
+    appliedIndex: machine.appliedIndex,
+    imageIndex,
+    revision: machine.revision,
+    leases: machine.lessor.count,
+    keys: machine.keyCount,
+    sizeBytes: machine.sizeBytes,
+    noSpace,
+    onDuty: primary.term !== undefined,
+    duty: primary.stats(),
+    stalledMs,
+  };
+}
