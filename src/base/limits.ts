@@ -61,3 +61,5 @@ export const watchStreamBufferBytesMax = 4 * 1024 * 1024;
 export const connectionsMax = 20_000;
 export const connectionsPerAddressMax = 10_000;
 export const streamsPerConnectionMax = 10_000;
+/** Commands of followers' clients that a leader keeps before it has proposed them. */
+export const forwardedCommandsMax = 100_000;

@@ -143,10 +143,13 @@ export class Duty {
     if (this.primary.term === undefined || this.primary.term !== this.leading) return byMember;
     for (const { key, answer } of this.primary.takeAnswers(this.#nowMs)) {
       let groups = byMember.get(key.member);
-      if (groups === undefined) byMember.set(key.member, (groups = []));
-      let last = groups.at(-1);
-      if (last === undefined || last.boot !== key.boot) groups.push((last = { boot: key.boot, answers: [] }));
-      last.answers.push({ seq: key.seq, ...answer });
+      if (groups === undefined) {
+        groups = [];
+        byMember.set(key.member, groups);
+      }
+      const last = groups.at(-1);
+      if (last?.boot === key.boot) last.answers.push({ seq: key.seq, ...answer });
+      else groups.push({ boot: key.boot, answers: [{ seq: key.seq, ...answer }] });
     }
     return byMember;
   }

@@ -4,13 +4,11 @@
  * calls on lives in a file of its own. No I/O, no clock, no promise in here: time is the reading that `turn` is given.
  */
 import { unreachable } from '../base/assert.ts';
-import { entryPayloadBytesMax, inputsPerTurnMax } from '../base/limits.ts';
+import { inputsPerTurnMax } from '../base/limits.ts';
 import { Prng } from '../base/prng.ts';
 import { LessorClock } from '../primary/clock.ts';
 import { Raft } from '../raft/raft.ts';
 import type { Ready } from '../raft/ready.ts';
-import { encodeCommand, packCommands } from '../state/codec.ts';
-import type { Command } from '../state/command.ts';
 import type { Machine } from '../state/machine.ts';
 import { type Entry, NO_MEMBER, type Term } from '../store/entry.ts';
 import { Hub } from '../watch/hub.ts';
@@ -20,6 +18,7 @@ import { Forwards } from './forwards.ts';
 import type { Input } from './input.ts';
 import { Installer } from './installer.ts';
 import type { NodeOptions, NodeRestored } from './options.ts';
+import { Outbox } from './outbox.ts';
 import type { PeerMessage } from './peer-message.ts';
 import type { Ports } from './ports.ts';
 import { Proposals } from './proposals.ts';
@@ -41,12 +40,12 @@ export class Node {
   readonly #applier: Applier;
   readonly #installer: Installer;
   readonly #space: Space;
+  readonly #outbox: Outbox;
   #duty: Duty;
   #machine: Machine;
   #queue: Input[] = [];
   #awake = false;
   #ticks = 0;
-  #forwardBatch = 0;
   #aimedTerm: Term = 0;
   #aimedLeader = NO_MEMBER;
   #stopped = false;
@@ -65,6 +64,7 @@ export class Node {
     this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex);
     this.#installer = new Installer(this.raft, ports);
     this.#space = new Space(options.quotaBytes);
+    this.#outbox = new Outbox(member, boot, this.raft, ports.peers);
     this.#duty = new Duty(member, this.raft, this.#machine, this.electionTimeoutMs);
   }
 
@@ -127,41 +127,55 @@ export class Node {
   #take(input: Input, nowMs: number): void {
     switch (input.type) {
       case 'tick':
-        return this.#tick(nowMs);
+        this.#tick(nowMs);
+        break;
       case 'message':
-        return this.#receive(input.message, nowMs);
+        this.#receive(input.message, nowMs);
+        break;
       case 'linkLost':
-        return this.raft.linkLost(input.member);
+        this.raft.linkLost(input.member);
+        break;
       case 'propose':
-        if (this.#stopped) return input.reply({ type: 'unavailable', why: 'stopped' });
-        if (this.#space.refuses(input.command, this.#machine))
-          return input.reply({ type: 'unavailable', why: 'noSpace' });
-        return this.#proposals.submit(input.command, input.timeoutMs, input.reply, nowMs);
+        if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
+        else if (this.#space.refuses(input.command, this.#machine))
+          input.reply({ type: 'unavailable', why: 'noSpace' });
+        else this.#proposals.submit(input.command, input.timeoutMs, input.reply, nowMs);
+        break;
       case 'barrier':
-        if (this.#stopped) return input.reply({ type: 'unavailable', why: 'stopped' });
-        return this.#reads.submit(input.timeoutMs, input.reply, nowMs);
+        if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
+        else this.#reads.submit(input.timeoutMs, input.reply, nowMs);
+        break;
       case 'question':
-        if (this.#stopped) return input.reply({ type: 'unavailable', why: 'stopped' });
-        return this.#questions.submit(input.kind, input.id, input.timeoutMs, input.reply, nowMs);
+        if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
+        else this.#questions.submit(input.kind, input.id, input.timeoutMs, input.reply, nowMs);
+        break;
       case 'persisted':
-        return this.raft.persisted();
+        this.raft.persisted();
+        break;
       case 'imageWritten':
-        return this.#applier.imageWritten(input.appliedIndex);
+        this.#applier.imageWritten(input.appliedIndex);
+        break;
       case 'snapshotSent':
         this.#applier.unpin(input.to);
-        return this.raft.snapshotSent(input.to, input.index, input.ok);
+        this.raft.snapshotSent(input.to, input.index, input.ok);
+        break;
       case 'snapshotStaged':
-        return this.#installer.staged(input.head, input.records);
+        this.#installer.staged(input.head, input.records);
+        break;
       case 'snapshotInstalled':
-        return this.#installed(nowMs);
+        this.#installed(nowMs);
+        break;
       case 'diskSpace':
-        return this.#space.measured(input.freeBytes, input.reserveBytes);
+        this.#space.measured(input.freeBytes, input.reserveBytes);
+        break;
       case 'transfer':
-        return input.reply(this.raft.transfer(input.target));
+        input.reply(this.raft.transfer(input.target));
+        break;
       case 'stop':
-        return this.#stop();
+        this.#stop();
+        break;
       default:
-        return unreachable(input);
+        unreachable(input);
     }
   }
 
@@ -187,7 +201,7 @@ export class Node {
         if (message.boot === this.options.boot) this.#proposals.refused(message.seqs, message.term, nowMs);
         return;
       case 'forwardQuestions': {
-        this.#duty.follow(nowMs);
+        this.#followLeadership(nowMs);
         const answers = this.#duty.take(message);
         if (answers !== undefined) this.#ports.peers.send(message.from, answers);
         return;
@@ -249,59 +263,8 @@ export class Node {
 
   #sendOut(nowMs: number): void {
     const leading = this.#duty.leading;
-    if (leading !== undefined) return this.#propose(leading);
-    const leader = this.raft.leader;
-    if (leader === NO_MEMBER) return;
-    const { member: from, boot } = this.options;
-    const term = this.raft.term;
-    const held = this.#proposals.held();
-    if (held.length > 0) {
-      const commands = held.map((waiter) => waiter.encoded);
-      this.#ports.peers.send(leader, {
-        type: 'forwardCommands',
-        from,
-        to: leader,
-        term,
-        boot,
-        batch: ++this.#forwardBatch,
-        commands,
-      });
-      this.#proposals.aim(held.length, term);
-    }
-    if (this.#questions.heldCount > 0) {
-      const questions = this.#questions.aim(term, nowMs);
-      if (questions.length > 0)
-        this.#ports.peers.send(leader, { type: 'forwardQuestions', from, to: leader, term, boot, questions });
-    }
-  }
-
-  /** The leader's proposals of a turn: followers' commands, our own clients', and last what the primary decided. */
-  #propose(leading: Term): void {
-    this.#forwards.proposed(this.#proposeAll(this.#forwards.queued()));
-    this.#proposals.aim(this.#proposeAll(this.#proposals.held()), leading);
-    const origin = { member: this.options.member, boot: this.options.boot, seq: 0 };
-    const decided = this.#duty.decide().map((command) => ({ command, encoded: encodeCommand({ origin, command }) }));
-    const proposed = this.#proposeAll(decided);
-    for (const { command } of decided.slice(proposed)) this.#duty.primary.undecided(command);
-  }
-
-  /** Packs commands into entries of at most 1 MiB and proposes them. Returns how many, from the front, the core took. */
-  #proposeAll(items: readonly { readonly command: Command; readonly encoded: Uint8Array }[]): number {
-    let taken = 0;
-    while (taken < items.length) {
-      let bytes = 0;
-      let end = taken;
-      while (end < items.length) {
-        bytes += (items[end] as { encoded: Uint8Array }).encoded.length;
-        if (end > taken && bytes > entryPayloadBytesMax) break;
-        end++;
-      }
-      const batch = items.slice(taken, end);
-      if (this.raft.propose('commands', packCommands(batch.map((item) => item.encoded))).type !== 'accepted') break;
-      for (const { command } of batch) this.#duty.proposed(command);
-      taken = end;
-    }
-    return taken;
+    if (leading === undefined) this.#outbox.forward(this.#proposals, this.#questions, nowMs);
+    else this.#outbox.propose(leading, this.#forwards, this.#proposals, this.#duty);
   }
 
   #carryOut(ready: Ready, nowMs: number): void {

@@ -1,0 +1,85 @@
+/**
+ * What a turn sends out for clients: the leader proposes, a follower forwards to the leader it knows, nobody forwards a forward
+ * (house §7). Owns packing and aiming; the core decides whether it takes an entry.
+ */
+import { entryPayloadBytesMax } from '../base/limits.ts';
+import type { Raft } from '../raft/raft.ts';
+import { encodeCommand, packCommands } from '../state/codec.ts';
+import type { Command } from '../state/command.ts';
+import { type MemberId, NO_MEMBER, type Term } from '../store/entry.ts';
+import type { Duty } from './duty.ts';
+import type { Forwards } from './forwards.ts';
+import type { PeersPort } from './ports.ts';
+import type { Proposals } from './proposals.ts';
+import type { Questions } from './questions.ts';
+
+interface Outgoing {
+  readonly command: Command;
+  readonly encoded: Uint8Array;
+}
+
+export class Outbox {
+  readonly #member: MemberId;
+  readonly #boot: number;
+  readonly #raft: Raft;
+  readonly #peers: PeersPort;
+  /** Grows within a boot: the leader takes each batch once. */
+  #batch = 0;
+
+  constructor(member: MemberId, boot: number, raft: Raft, peers: PeersPort) {
+    this.#member = member;
+    this.#boot = boot;
+    this.#raft = raft;
+    this.#peers = peers;
+  }
+
+  /** The leader's proposals of a turn: followers' commands, our own clients', and last what the primary decides. */
+  propose(leading: Term, forwards: Forwards, proposals: Proposals, duty: Duty): void {
+    forwards.proposed(this.#proposeAll(forwards.queued(), duty));
+    proposals.aim(this.#proposeAll(proposals.held(), duty), leading);
+    const origin = { member: this.#member, boot: this.#boot, seq: 0 };
+    const decided = duty.decide().map((command) => ({ command, encoded: encodeCommand({ origin, command }) }));
+    const proposed = this.#proposeAll(decided, duty);
+    for (const { command } of decided.slice(proposed)) duty.primary.undecided(command);
+  }
+
+  /** A follower's clients: all commands of the turn in one message, all questions in another. */
+  forward(proposals: Proposals, questions: Questions, nowMs: number): void {
+    const to = this.#raft.leader;
+    if (to === NO_MEMBER) return;
+    const envelope = { from: this.#member, to, term: this.#raft.term, boot: this.#boot };
+    const held = proposals.held();
+    if (held.length > 0) {
+      const commands = held.map((waiter) => waiter.encoded);
+      this.#peers.send(to, { ...envelope, type: 'forwardCommands', batch: ++this.#batch, commands });
+      proposals.aim(held.length, envelope.term);
+    }
+    if (questions.heldCount === 0) return;
+    const aimed = questions.aim(envelope.term, nowMs).map(({ seq, kind, id }) => ({ seq, kind, id }));
+    if (aimed.length > 0) this.#peers.send(to, { ...envelope, type: 'forwardQuestions', questions: aimed });
+  }
+
+  /** Packs commands into entries of at most 1 MiB and proposes them. Returns how many, from the front, the core took. */
+  #proposeAll(items: readonly Outgoing[], duty: Duty): number {
+    let taken = 0;
+    while (taken < items.length) {
+      const batch = nextBatch(items, taken);
+      if (this.#raft.propose('commands', packCommands(batch.map((item) => item.encoded))).type !== 'accepted') break;
+      for (const { command } of batch) duty.proposed(command);
+      taken += batch.length;
+    }
+    return taken;
+  }
+}
+
+/** As many items as fit one entry; at least one. */
+function nextBatch(items: readonly Outgoing[], start: number): readonly Outgoing[] {
+  let bytes = 0;
+  let end = start;
+  while (end < items.length) {
+    bytes += (items[end] as Outgoing).encoded.length;
+    if (end > start && bytes > entryPayloadBytesMax) break;
+    end++;
+  }
+  return items.slice(start, end);
+}
