@@ -63,3 +63,57 @@ export const connectionsPerAddressMax = 10_000;
 export const streamsPerConnectionMax = 10_000;
 /** Commands of followers' clients that a leader keeps before it has proposed them. */
 export const forwardedCommandsMax = 100_000;
+
+/** Revisions one pull of a watcher reads; a longer look back takes several pulls. */
+export const watchRevisionsPerPullMax = 4_096;
+
+/**
+ * One segment file of the log. 16 MiB: a fresh member fills two of them with zeros at its first start, three members may share
+ * one machine, and a segment is the grain in which the log is dropped; rolling over costs two extra syncs per segment.
+ */
+export const walSegmentBytes = 16 * 1024 * 1024;
+/** Zeros written and synced at a time while a segment is made, so that the log's own sync never waits for more than this. */
+export const walFillBytes = 512 * 1024;
+
+/** Connections on the peer port in all; beyond it the oldest that has not finished its handshake makes room. */
+export const peerConnectionsMax = 256;
+/** The first frame each way, which is all that a stranger can make us read. */
+export const peerFirstFrameBytesMax = 1024;
+/** From connection to a finished handshake. */
+export const peerHandshakeMsMax = 5_000;
+/** Bytes queued to a peer while no connection to it is up. */
+export const peerConnectingBytesMax = 1024 * 1024;
+/** Bytes handed to one peer socket and not yet taken by the kernel, before more waits in our own queue. */
+export const peerSocketBytesMax = 256 * 1024;
+/** Payload bytes of one frame of a snapshot stream, unless a single record is larger. */
+export const snapshotFrameBytesMax = 256 * 1024;
+
+/** `clear` commands decided and not yet applied. */
+export const clearCommandsInFlightMax = 64;
+/** Slots one turn moves or looks at in a timing wheel; a longer due list goes on in the next turn. */
+export const leaseMovesPerTurnMax = 100_000;
+
+/** Keep-alives of one stream asked and not yet answered, before the stream is read no further. */
+export const keepAlivesPerStreamMax = 10_000;
+/** What one pull of a watcher brings, about; a stream with many lagging watchers serves them in turns of this size. */
+export const watchPullBytesMax = 256 * 1024;
+/** Pulls of one watch stream in one go, before others get the event loop. */
+export const watchPullsPerTurnMax = 64;
+/** Received beyond the largest request that may enter the log: room to say "too large" in etcd's words. */
+export const receiveSlackBytes = 512 * 1024;
+/** From connection to its first complete request (HTTP/1.1) or preface and settings (HTTP/2). */
+export const firstRequestMsMax = 10_000;
+/** An HTTP/1.1 connection between two requests, and a request from head to answer. */
+export const httpIdleMsMax = 130_000;
+export const httpRequestMsMax = 60_000;
+/** An HTTP/2 connection without a stream. */
+export const grpcIdleMsMax = 300_000;
+/** Head of an HTTP/1.1 request. */
+export const httpHeadBytesMax = 16 * 1024;
+
+/** Payload bytes on the way to one follower, unanswered; a single larger entry still goes alone. */
+export const appendBytesInFlightMax = 16 * 1024 * 1024;
+/** Entry payload bytes in one write of the log; the rest goes with the next one. */
+export const walWriteBytesMax = 16 * 1024 * 1024;
+/** Messages the Raft core holds back until a write is on disk; beyond it the oldest are dropped, as a network would. */
+export const heldMessagesMax = 1_024;

@@ -70,7 +70,8 @@ export class OrderedMap<V> {
   /** True if the key was there. */
   delete(key: ByteString): boolean {
     const found = remove(this.#root, key);
-    while (this.#root instanceof Branch && this.#root.children.length === 1) this.#root = this.#root.children[0] as Tree<V>;
+    while (this.#root instanceof Branch && this.#root.children.length === 1)
+      this.#root = this.#root.children[0] as Tree<V>;
     return found;
   }
 

@@ -137,20 +137,9 @@ export class Duty {
     if (this.primary.term !== undefined) this.primary.applied(index, this.#nowMs);
   }
 
-  /** What can be answered now, grouped by the member that asked. */
-  takeAnswers(): Map<MemberId, { readonly boot: number; readonly answers: LeaseAnswer[] }[]> {
-    const byMember = new Map<MemberId, { readonly boot: number; readonly answers: LeaseAnswer[] }[]>();
-    if (this.primary.term === undefined || this.primary.term !== this.leading) return byMember;
-    for (const { key, answer } of this.primary.takeAnswers(this.#nowMs)) {
-      let groups = byMember.get(key.member);
-      if (groups === undefined) {
-        groups = [];
-        byMember.set(key.member, groups);
-      }
-      const last = groups.at(-1);
-      if (last?.boot === key.boot) last.answers.push({ seq: key.seq, ...answer });
-      else groups.push({ boot: key.boot, answers: [{ seq: key.seq, ...answer }] });
-    }
-    return byMember;
+  /** What can be answered now, in order. */
+  takeAnswers(): ReturnType<Primary<AskerKey>['takeAnswers']> {
+    if (this.primary.term === undefined || this.primary.term !== this.leading) return [];
+    return this.primary.takeAnswers(this.#nowMs);
   }
 }

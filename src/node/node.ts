@@ -12,8 +12,9 @@ import type { Ready } from '../raft/ready.ts';
 import type { Machine } from '../state/machine.ts';
 import { type Entry, NO_MEMBER, type Term } from '../store/entry.ts';
 import { Hub } from '../watch/hub.ts';
+import { Answers } from './answers.ts';
 import { Applier } from './applier.ts';
-import { type AskerKey, Duty } from './duty.ts';
+import { Duty } from './duty.ts';
 import { Forwards } from './forwards.ts';
 import type { Input } from './input.ts';
 import { Installer } from './installer.ts';
@@ -41,6 +42,7 @@ export class Node {
   readonly #installer: Installer;
   readonly #space: Space;
   readonly #outbox: Outbox;
+  readonly #answers: Answers;
   #duty: Duty;
   #machine: Machine;
   #queue: Input[] = [];
@@ -64,6 +66,7 @@ export class Node {
     this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex);
     this.#installer = new Installer(this.raft, ports);
     this.#space = new Space(options.quotaBytes);
+    this.#answers = new Answers(member, boot, this.#questions, ports.peers);
     this.#outbox = new Outbox(member, boot, this.raft, ports.peers);
     this.#duty = new Duty(member, this.raft, this.#machine, this.electionTimeoutMs);
   }
@@ -98,6 +101,11 @@ export class Node {
     if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs);
     if (ready !== undefined && ready.committed.length > 0) this.#wake();
     if (this.#queue.length > 0 || this.#duty.promoting) this.#wake();
+  }
+
+  /** Growth is refused: quota reached, or the disk down to its reserve. */
+  get noSpace(): boolean {
+    return this.#space.noSpace(this.#machine);
   }
 
   status(): NodeStatus {
@@ -219,31 +227,13 @@ export class Node {
 
   /** Role, term or leader may have moved: the duty follows, and what is aimed at somebody else is aimed anew. */
   #followLeadership(nowMs: number): void {
-    this.#tellAgain(this.#duty.follow(nowMs), nowMs);
+    this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
     if (this.#duty.leading === undefined) this.#forwards.clear();
     if (this.raft.term === this.#aimedTerm && this.raft.leader === this.#aimedLeader) return;
     this.#aimedTerm = this.raft.term;
     this.#aimedLeader = this.raft.leader;
     this.#forwards.clear();
     this.#questions.reaim(this.raft.leader === NO_MEMBER ? -1 : this.raft.term, nowMs);
-  }
-
-  /** Askers whose question died with our leadership. Our own ask anew; other members are told to. */
-  #tellAgain(keys: readonly AskerKey[], nowMs: number): void {
-    for (const { member, boot, seq } of keys) {
-      if (member === this.options.member) this.#questions.answered({ seq, type: 'unavailable' }, nowMs);
-      else {
-        const answers = [{ seq, type: 'unavailable' as const }];
-        this.#ports.peers.send(member, {
-          type: 'forwardAnswers',
-          from: this.options.member,
-          to: member,
-          term: this.raft.term,
-          boot,
-          answers,
-        });
-      }
-    }
   }
 
   // ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,24 +287,10 @@ export class Node {
 
   /** Everything that can be answered in this step is, with role and term read in the same step. */
   #answer(nowMs: number): void {
-    this.#tellAgain(this.#duty.follow(nowMs), nowMs);
+    this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
     this.#reads.applied(this.#machine.appliedIndex);
     this.#duty.applied(this.#machine.appliedIndex);
-    for (const [member, groups] of this.#duty.takeAnswers()) {
-      for (const { boot, answers } of groups) {
-        if (member !== this.options.member) {
-          const from = this.options.member;
-          this.#ports.peers.send(member, {
-            type: 'forwardAnswers',
-            from,
-            to: member,
-            term: this.raft.term,
-            boot,
-            answers,
-          });
-        } else for (const answer of answers) this.#questions.answered(answer, nowMs);
-      }
-    }
+    this.#answers.send(this.#duty.takeAnswers(), this.raft.term, nowMs);
     if (!this.#applier.writing) this.#installer.begin();
   }
 
@@ -325,7 +301,7 @@ export class Node {
     const { machine, index } = this.#installer.installed();
     this.#machine = machine;
     this.#applier.installed(index);
-    this.#tellAgain(this.#duty.follow(nowMs), nowMs);
+    this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
     this.#duty = new Duty(this.options.member, this.raft, machine, this.electionTimeoutMs);
     this.#proposals.skipped();
     this.hub.replaceHistory(machine.history);

@@ -37,7 +37,7 @@ export function describeNode(
     leases: machine.lessor.count,
     keys: machine.keyCount,
     sizeBytes: machine.sizeBytes,
-    noSpace,
+    noSpace: node.noSpace,
     onDuty: primary.term !== undefined,
     duty: primary.stats(),
     stalledMs,

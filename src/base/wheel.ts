@@ -1,0 +1,198 @@
+/**
+ * A lazy hierarchical timing wheel over small-integer slots. Owns when each slot is due; knows nothing of leases. Built for a
+ * million slots that are put off again and again: putting one off is a single array write, and the slot is moved only when its old
+ * place comes up (performance.md, "expiry structures"). Time is whatever the caller passes, in milliseconds; the wheel never goes
+ * back and never gives a slot out early: places are whole milliseconds, rounded up.
+ *
+ * Shape: four levels of 256 buckets (1 ms, 256 ms, 65.5 s, 4.66 h wide) and one list of what is due. What lies beyond 2^32 ms
+ * goes to the farthest bucket and moves on when that comes up. Buckets are circular doubly linked lists threaded through two
+ * Int32Arrays: node numbers below `SENTINELS` are list heads, above them slots. A slot taken out keeps its due time until it is
+ * removed or set anew, so that it can be put back.
+ */
+import { assert } from './assert.ts';
+
+const LEVELS = 4;
+const BUCKETS = 256;
+/** The list of due slots has a head of its own, behind those of the buckets. */
+const DUE_HEAD = LEVELS * BUCKETS;
+const SENTINELS = DUE_HEAD + 1;
+/** In `#level`: linked nowhere, or in the list of due slots; 1 … LEVELS are the levels of the wheel. */
+const LOOSE = 0;
+const DUE = LEVELS + 1;
+/** Width in milliseconds of one bucket, by level. */
+const WIDTHS = [1, 256, 65_536, 16_777_216] as const;
+const HORIZON_MS = 4_294_967_296;
+
+export class Wheel {
+  /** When each slot is due; 0 for one that was never set or was removed. */
+  #dueMs: Float64Array;
+  #level: Uint8Array;
+  #next: Int32Array;
+  #prev: Int32Array;
+  /** Everything due before this millisecond is in the list of due slots. */
+  #cursor: number;
+  /** Slots linked on each level, to skip empty stretches; the last one counts the due list. */
+  readonly #counts = new Int32Array(DUE + 1);
+
+  /** `slotCount` is only a first guess of the size. */
+  constructor(nowMs: number, slotCount: number) {
+    this.#cursor = Math.floor(nowMs);
+    this.#dueMs = new Float64Array(slotCount);
+    this.#level = new Uint8Array(slotCount);
+    this.#next = new Int32Array(SENTINELS + slotCount);
+    this.#prev = new Int32Array(SENTINELS + slotCount);
+    for (let head = 0; head < SENTINELS; head++) {
+      this.#next[head] = head;
+      this.#prev[head] = head;
+    }
+  }
+
+  /** Slots in the list of due slots; a few of them may have been put off meanwhile. */
+  get dueCount(): number {
+    return this.#counts[DUE] as number;
+  }
+
+  /** When the slot is due, in milliseconds, whether it is in the wheel or was taken out; 0: never set, or removed. */
+  dueAt(slot: number): number {
+    return this.#dueMs[slot] ?? 0;
+  }
+
+  /** True while the slot is in the wheel or in the list of due slots. */
+  has(slot: number): boolean {
+    return (this.#level[slot] ?? LOOSE) !== LOOSE;
+  }
+
+  /** Makes the slot due at that time, whatever held before. */
+  set(slot: number, dueMs: number): void {
+    this.#grow(slot);
+    this.#unlink(slot);
+    this.#dueMs[slot] = dueMs;
+    this.#place(slot);
+  }
+
+  /** Puts a slot off if `dueMs` is later than its due time; does not put a slot into the wheel that is not in it. */
+  raise(slot: number, dueMs: number): void {
+    this.#grow(slot);
+    if (dueMs <= (this.#dueMs[slot] as number)) return;
+    this.#dueMs[slot] = dueMs;
+    if (this.#level[slot] !== DUE) return;
+    this.#unlink(slot);
+    this.#place(slot);
+  }
+
+  /** Puts a slot that was taken out back at the head of the due list, so that those before it in time stay first. */
+  putBack(slot: number): void {
+    assert(!this.has(slot), 'wheel: puts back a slot that is in it');
+    this.#link(slot, DUE, DUE_HEAD, this.#next[DUE_HEAD] as number);
+  }
+
+  /** Forgets the slot and its due time. */
+  remove(slot: number): void {
+    if (slot >= this.#level.length) return;
+    this.#unlink(slot);
+    this.#dueMs[slot] = 0;
+  }
+
+  /**
+   * Moves what is due at `nowMs` into the due list, in order of time to the millisecond. Does about `movesMax` moves of slots
+   * and no more; returns false if that was not enough, and goes on there the next time.
+   */
+  advance(nowMs: number, movesMax: number): boolean {
+    const end = Math.floor(nowMs);
+    let moves = 0;
+    while (this.#cursor <= end) {
+      // Everything farther out that falls into this millisecond's stretch comes down first. Each step can be resumed.
+      for (let level = LEVELS - 1; level >= 0; level--) {
+        const width = WIDTHS[level] as number;
+        if (this.#cursor % width !== 0) continue;
+        const head = level * BUCKETS + (Math.floor(this.#cursor / width) % BUCKETS);
+        for (let node = this.#next[head] as number; node !== head; node = this.#next[head] as number) {
+          if (++moves > movesMax) return false;
+          const slot = node - SENTINELS;
+          this.#unlink(slot);
+          if ((this.#dueMs[slot] as number) <= this.#cursor) {
+            this.#link(slot, DUE, this.#prev[DUE_HEAD] as number, DUE_HEAD);
+          } else this.#place(slot);
+        }
+      }
+      this.#cursor = Math.min(this.#cursor + this.#stride(), end + 1);
+    }
+    return true;
+  }
+
+  /** The due slot that is first in time, or -1; skips and replaces those put off meanwhile. */
+  peekDue(nowMs: number): number {
+    for (;;) {
+      const node = this.#next[DUE_HEAD] as number;
+      if (node === DUE_HEAD) return -1;
+      const slot = node - SENTINELS;
+      if ((this.#dueMs[slot] as number) <= nowMs) return slot;
+      this.#unlink(slot);
+      this.#place(slot);
+    }
+  }
+
+  /** Takes a slot out of the wheel; `dueAt` still knows its time. */
+  take(slot: number): void {
+    assert(this.has(slot), 'wheel: takes a slot that is not in it');
+    this.#unlink(slot);
+  }
+
+  /** How far the cursor may go at once: to the end of the stretch in which the levels below hold nothing. */
+  #stride(): number {
+    let width = 1;
+    for (let level = 1; level < LEVELS && this.#counts[level] === 0; level++) width = WIDTHS[level] as number;
+    return width - (this.#cursor % width);
+  }
+
+  /** Links a loose slot where its due time belongs. */
+  #place(slot: number): void {
+    // What is due already goes through the cursor's own bucket, so that the order in time is kept.
+    const due = Math.max(Math.ceil(this.#dueMs[slot] as number), this.#cursor);
+    const ahead = due - this.#cursor;
+    let level = 0;
+    while (level < LEVELS - 1 && ahead >= (WIDTHS[level + 1] as number)) level++;
+    const place = ahead < HORIZON_MS ? due : this.#cursor + HORIZON_MS - 1;
+    const head = level * BUCKETS + (Math.floor(place / (WIDTHS[level] as number)) % BUCKETS);
+    this.#link(slot, level + 1, this.#prev[head] as number, head);
+  }
+
+  #link(slot: number, level: number, before: number, after: number): void {
+    const node = slot + SENTINELS;
+    this.#next[before] = node;
+    this.#prev[node] = before;
+    this.#next[node] = after;
+    this.#prev[after] = node;
+    this.#level[slot] = level;
+    this.#counts[level] = (this.#counts[level] as number) + 1;
+  }
+
+  #unlink(slot: number): void {
+    const level = this.#level[slot] as number;
+    if (level === LOOSE) return;
+    const node = slot + SENTINELS;
+    const before = this.#prev[node] as number;
+    const after = this.#next[node] as number;
+    this.#next[before] = after;
+    this.#prev[after] = before;
+    this.#level[slot] = LOOSE;
+    this.#counts[level] = (this.#counts[level] as number) - 1;
+  }
+
+  #grow(slot: number): void {
+    if (slot < this.#level.length) return;
+    const length = Math.max(1024, slot + 1, Math.ceil(this.#level.length * 1.5));
+    const dueMs = new Float64Array(length);
+    dueMs.set(this.#dueMs);
+    this.#dueMs = dueMs;
+    const level = new Uint8Array(length);
+    level.set(this.#level);
+    this.#level = level;
+    const next = new Int32Array(SENTINELS + length);
+    next.set(this.#next);
+    this.#next = next;
+    const prev = new Int32Array(SENTINELS + length);
+    prev.set(this.#prev);
+    this.#prev = prev;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * etcd's messages as the tool needs them: encoded and decoded from the repository's own proto files, int64 as bigint, bytes
+ * as bytes. The client library will take this over.
+ */
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+
+/** On every answer. */
+export interface Header {
+  readonly cluster_id: bigint;
+  readonly member_id: bigint;
+  readonly revision: bigint;
+  readonly raft_term: bigint;
+}
+export interface KeyValue {
+  readonly key: Uint8Array;
+  readonly create_revision: bigint;
+  readonly mod_revision: bigint;
+  readonly version: bigint;
+  readonly value: Uint8Array;
+  readonly lease: bigint;
+}
+export interface RangeResponse {
+  readonly header: Header;
+  readonly kvs: readonly KeyValue[];
+  readonly more: boolean;
+  readonly count: bigint;
+}
+export interface PutResponse {
+  readonly header: Header;
+  readonly prev_kv: KeyValue | null;
+}
+export interface DeleteRangeResponse {
+  readonly header: Header;
+  readonly deleted: bigint;
+  readonly prev_kvs: readonly KeyValue[];
+}
+export interface GrantResponse {
+  readonly header: Header;
+  readonly ID: bigint;
+  readonly TTL: bigint;
+  readonly error: string;
+}
+export interface RevokeResponse {
+  readonly header: Header;
+}
+export interface KeepAliveResponse {
+  readonly header: Header;
+  readonly ID: bigint;
+  readonly TTL: bigint;
+}
+export interface TimeToLiveResponse {
+  readonly header: Header;
+  readonly ID: bigint;
+  readonly TTL: bigint;
+  readonly grantedTTL: bigint;
+  readonly keys: readonly Uint8Array[];
+}
+export interface LeasesResponse {
+  readonly header: Header;
+  readonly leases: readonly { readonly ID: bigint }[];
+}
+export interface Member {
+  readonly ID: bigint;
+  readonly name: string;
+  readonly peerURLs: readonly string[];
+  readonly clientURLs: readonly string[];
+  readonly isLearner: boolean;
+}
+export interface MemberListResponse {
+  readonly header: Header;
+  readonly members: readonly Member[];
+}
+export interface StatusResponse {
+  readonly header: Header;
+  readonly version: string;
+  readonly dbSize: bigint;
+  readonly leader: bigint;
+  readonly raftIndex: bigint;
+  readonly raftTerm: bigint;
+  readonly raftAppliedIndex: bigint;
+  readonly errors: readonly string[];
+  readonly dbSizeInUse: bigint;
+  readonly isLearner: boolean;
+}
+export interface HashKvResponse {
+  readonly header: Header;
+  readonly hash: number;
+  readonly compact_revision: bigint;
+}
+
+/** A field to send. */
+export type Field = string | number | bigint | boolean | Uint8Array;
+/** A request's fields by their proto names. */
+export type Fields = Readonly<Record<string, Field>>;
+
+/** The calls the tool makes: full method, request type, response type. */
+interface Calls {
+  Range: RangeResponse;
+  Put: PutResponse;
+  DeleteRange: DeleteRangeResponse;
+  LeaseGrant: GrantResponse;
+  LeaseRevoke: RevokeResponse;
+  LeaseKeepAlive: KeepAliveResponse;
+  LeaseTimeToLive: TimeToLiveResponse;
+  LeaseLeases: LeasesResponse;
+  MemberList: MemberListResponse;
+  Status: StatusResponse;
+  HashKV: HashKvResponse;
+}
+/** A call's name. */
+export type CallName = keyof Calls;
+/** What a call answers. */
+export type ResponseOf<N extends CallName> = Calls[N];
+
+/** One call, ready for a transport that moves bytes. */
+export interface Call<N extends CallName> {
+  /** As gRPC wants it: `/package.Service/Method`. */
+  readonly path: string;
+  encode(fields: Fields): Buffer;
+  decode(bytes: Uint8Array): ResponseOf<N>;
+}
+
+const services: Readonly<Record<CallName, string>> = {
+  Range: 'KV',
+  Put: 'KV',
+  DeleteRange: 'KV',
+  LeaseGrant: 'Lease',
+  LeaseRevoke: 'Lease',
+  LeaseKeepAlive: 'Lease',
+  LeaseTimeToLive: 'Lease',
+  LeaseLeases: 'Lease',
+  MemberList: 'Cluster',
+  Status: 'Maintenance',
+  HashKV: 'Maintenance',
+};
+
+/** An answer without a header: all zeros, as Go reads it. */
+const noHeader: Header = { cluster_id: 0n, member_id: 0n, revision: 0n, raft_term: 0n };
+
+/** Reads the proto files once; `proto/` stands beside `src/` and beside `dist/`. */
+export class Wire {
+  readonly #root: protobuf.Root;
+
+  constructor() {
+    this.#root = new protobuf.Root();
+    const folder = fileURLToPath(new URL('../../proto/', import.meta.url));
+    this.#root.resolvePath = (_origin, target) => `${folder}${target}`;
+    this.#root.loadSync('etcd/rpc.proto', { keepCase: true });
+  }
+
+  /** The call of that name. */
+  call<N extends CallName>(name: N): Call<N> {
+    const service = services[name];
+    const method = this.#root.lookupService(`etcdserverpb.${service}`).methods[name];
+    if (method === undefined) throw new Error(`proto/etcd/rpc.proto has no ${service}.${name}`);
+    const request = this.#root.lookupType(`etcdserverpb.${method.requestType}`);
+    const response = this.#root.lookupType(`etcdserverpb.${method.responseType}`);
+    return {
+      path: `/etcdserverpb.${service}/${name}`,
+      encode: (fields) => Buffer.from(request.encode(request.fromObject(sendable(fields))).finish()),
+      decode: (bytes) => {
+        const options = { longs: BigInt, defaults: true, arrays: true, bytes: Buffer };
+        const fields = response.toObject(response.decode(bytes), options);
+        return { ...fields, header: fields['header'] ?? noHeader } as ResponseOf<N>;
+      },
+    };
+  }
+}
+
+/** protobufjs takes 64-bit numbers as decimal strings without loss. */
+function sendable(fields: Fields): Record<string, string | number | boolean | Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, typeof field === 'bigint' ? String(field) : field]),
+  );
+}

@@ -1,0 +1,312 @@
+/**
+ * The state all rules share, and the few moves that touch every part of it: sending (with what a message vouches for),
+ * stepping down, the write that is under way. The rules themselves live in election, follower, leader, read-index, transfer
+ * and install; each is a set of functions over a `Core`.
+ * Invariants: R1 and R6 (a message leaves only when term, vote and the index it vouches for are on disk), R7 (commit and
+ * what is handed out never go back).
+ */
+import { assert } from '../base/assert.ts';
+import { applyBytesPerTurnMax, heldMessagesMax, walWriteBytesMax } from '../base/limits.ts';
+import type { Entry, HardState, Index, MemberId, Term, WriteGroup } from '../store/entry.ts';
+import { NO_MEMBER } from '../store/entry.ts';
+import { Configurations } from './configurations.ts';
+import { RaftLog } from './log.ts';
+import type { Message, SnapshotHead } from './message.ts';
+import type { Progress } from './progress.ts';
+import { isVoter } from './quorum.ts';
+import type { RoundAnswer } from './ready.ts';
+import type { Configuration, Role } from './types.ts';
+import type { RaftOptions, RaftRestored } from './options.ts';
+
+/** A message that may have to wait for the disk. */
+interface Held {
+  readonly message: Message;
+  /** The term it was made in; it is dropped once that is over. */
+  readonly bornTerm: Term;
+  /** The hard state it speaks for. */
+  readonly hardVersion: number;
+  /** The highest index it vouches for; 0 for none. */
+  readonly vouchesFor: Index;
+}
+
+/** A ballot, ours. */
+export interface Campaign {
+  readonly votes: Map<MemberId, boolean>;
+  /** The old leader asked for it. */
+  readonly transfer: boolean;
+}
+
+/** A quorum round under way (read-index.ts). */
+export interface RoundInFlight {
+  /** An answer that echoes this number or a later one was given after the round began. */
+  readonly number: number;
+  readonly index: Index;
+  /** Our own tickets it answers; 0 for none. */
+  readonly upTo: number;
+  /** Followers that asked, with the context to answer. */
+  readonly asked: ReadonlyMap<MemberId, number>;
+  readonly echoed: Set<MemberId>;
+}
+
+/** What only a leader has; gone when it steps down. */
+export interface Leading {
+  readonly followers: Map<MemberId, Progress>;
+  /** The first entry of our own term. */
+  readonly termStart: Index;
+  heartbeatElapsed: number;
+  uncommittedBytes: number;
+  transferTarget: MemberId;
+  transferElapsed: number;
+  /** The newest round number, in every heartbeat and append. */
+  newestRound: number;
+  round: RoundInFlight | undefined;
+  asking: Map<MemberId, number>;
+}
+
+/** Tickets of this member's own readers, whoever leads. */
+export interface Tickets {
+  /** The last one handed out in this boot. */
+  last: number;
+  /** Highest ticket that waits for a round to begin; 0 for none. */
+  waiting: number;
+  /** Highest ticket of the round under way; 0 for none. */
+  inFlight: number;
+  answered: RoundAnswer | undefined;
+  lost: boolean;
+  /** As a follower: the last context used, and the first one of the question under way. */
+  context: number;
+  firstContext: number;
+  askedTicks: number;
+}
+
+/** A snapshot that is being written to disk. */
+export interface Installing {
+  readonly head: SnapshotHead;
+  readonly hardVersion: number;
+  readonly commit: Index;
+}
+
+export class Core {
+  readonly id: MemberId;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  readonly random: () => number;
+
+  term: Term;
+  vote: MemberId;
+  role: Role = 'follower';
+  leader: MemberId = NO_MEMBER;
+  commit: Index;
+  /** Last index given to the node for apply. */
+  handedOut: Index;
+  readonly log: RaftLog;
+  readonly configurations: Configurations;
+  needsSnapshot: boolean;
+  installing: Installing | undefined = undefined;
+
+  electionElapsed = 0;
+  timeoutTicks = 0;
+  campaign: Campaign | undefined = undefined;
+  leading: Leading | undefined = undefined;
+  readonly tickets: Tickets;
+
+  /** Grows with every change of term or vote; `durable` of them are on disk. */
+  #hardVersion = 0;
+  #hardWritten = 0;
+  #hardDurable = 0;
+  #commitWritten: Index;
+  #writing: { readonly hardVersion: number } | undefined = undefined;
+  /** Ticks the write under way has taken. */
+  writeTicks = 0;
+
+  #outbox: Held[] = [];
+  /** Messages refused as impossible, and why the last one was. */
+  refused = 0;
+  lastRefusal = '';
+
+  constructor(options: RaftOptions, restored: RaftRestored) {
+    assert(options.electionTicks > options.heartbeatTicks && options.heartbeatTicks >= 1, 'election > heartbeat >= 1');
+    this.id = options.id;
+    this.electionTicks = options.electionTicks;
+    this.heartbeatTicks = options.heartbeatTicks;
+    this.random = options.random;
+    this.term = restored.hardState.term;
+    this.vote = restored.hardState.vote;
+    this.log = new RaftLog(restored.base, restored.entries);
+    this.needsSnapshot = restored.needsSnapshot;
+    this.commit = Math.max(restored.hardState.commit, restored.applied, restored.base.index);
+    this.handedOut = restored.applied;
+    this.#commitWritten = restored.hardState.commit;
+    this.configurations = new Configurations(restored.configuration, restored.base.index, restored.entries);
+    assert(this.commit <= this.log.lastIndex, 'R13: the log ends below what was committed');
+    assert(this.log.lastTerm <= this.term, 'R13: the log is of a later term than the hard state');
+    assert(this.needsSnapshot || this.handedOut >= this.log.base.index, 'R13: the log begins above the image');
+    this.tickets = {
+      last: 0,
+      waiting: 0,
+      inFlight: 0,
+      answered: undefined,
+      lost: false,
+      // Another start of this member asked under other numbers: an answer still on its way to it must not count for us.
+      context: Math.floor(options.random() * 0x1_0000_0000) * 0x10_0000,
+      firstContext: 0,
+      askedTicks: 0,
+    };
+    this.resetElectionTimer();
+  }
+
+  get configuration(): Configuration {
+    return this.configurations.latest;
+  }
+  get writeOutstanding(): boolean {
+    return this.#writing !== undefined || this.installing !== undefined;
+  }
+  /** The write under way has taken longer than an election timeout. */
+  get diskStuck(): boolean {
+    return this.#writing !== undefined && this.writeTicks > this.electionTicks;
+  }
+  /** Our vote and term of now are on disk. */
+  get hardStateDurable(): boolean {
+    return this.#hardDurable === this.#hardVersion;
+  }
+  /** Messages that wait for the disk, or for the next `takeReady`. */
+  get held(): number {
+    return this.#outbox.length;
+  }
+  /** May this member stand for election? */
+  get promotable(): boolean {
+    return isVoter(this.configuration, this.id) && !this.needsSnapshot && this.installing === undefined && !this.diskStuck;
+  }
+  get ownTermCommitted(): boolean {
+    return this.leading !== undefined && this.commit >= this.leading.termStart;
+  }
+
+  /** All other members, voters and learners. */
+  others(): MemberId[] {
+    const { voters, learners } = this.configuration;
+    return [...voters, ...learners].filter((member) => member !== this.id);
+  }
+
+  /** A peer said what no correct member can say. It is counted, and that is all. */
+  refuse(why: string): void {
+    this.refused++;
+    this.lastRefusal = why;
+  }
+
+  /** Puts a message in the outbox; it leaves once our hard state of now and the log up to `vouchesFor` are on disk. */
+  send(message: Message, vouchesFor: Index = 0): void {
+    this.#outbox.push({ message, bornTerm: this.term, hardVersion: this.#hardVersion, vouchesFor });
+  }
+
+  /** The messages that are safe by now. What belongs to an older term, or to a campaign given up, is dropped. */
+  takeMessages(): Message[] {
+    if (this.#outbox.length === 0) return [];
+    const safe: Message[] = [];
+    const waiting: Held[] = [];
+    for (const held of this.#outbox) {
+      if (held.bornTerm !== this.term) continue;
+      if (held.message.type === 'vote' && this.role !== 'candidate') continue;
+      if (held.hardVersion > this.#hardDurable || held.vouchesFor > this.log.persisted) waiting.push(held);
+      else safe.push(held.message);
+    }
+    this.#outbox = waiting.length > heldMessagesMax ? waiting.slice(waiting.length - heldMessagesMax) : waiting;
+    return safe;
+  }
+
+  /** A random election timeout in [electionTicks, 2 · electionTicks), from now. */
+  resetElectionTimer(): void {
+    this.electionElapsed = 0;
+    this.timeoutTicks = this.electionTicks + Math.floor(this.random() * this.electionTicks);
+  }
+
+  /** Enters `term`, voting for `vote`; both go to disk as one (M02). */
+  enterTerm(term: Term, vote: MemberId): void {
+    assert(term > this.term || (term === this.term && this.vote === NO_MEMBER), 'R1: a vote is given once in a term');
+    this.term = term;
+    this.vote = vote;
+    this.#hardVersion++;
+  }
+
+  /** Follows: in a newer term, or back in this one. `leader` may be unknown. The timer starts anew unless it merely ran on. */
+  becomeFollower(term: Term, leader: MemberId): void {
+    const wasFollower = this.role === 'follower';
+    if (term > this.term) {
+      this.setLeader(NO_MEMBER);
+      this.enterTerm(term, NO_MEMBER);
+    }
+    this.role = 'follower';
+    this.campaign = undefined;
+    this.leading = undefined;
+    this.setLeader(leader);
+    if (!wasFollower || leader !== NO_MEMBER) this.resetElectionTimer();
+  }
+
+  /** A change of leader ends every question that the old one was asked. */
+  setLeader(leader: MemberId): void {
+    if (leader === this.leader) return;
+    this.leader = leader;
+    const { tickets } = this;
+    if (tickets.waiting > 0 || tickets.inFlight > 0) tickets.lost = true;
+    tickets.waiting = 0;
+    tickets.inFlight = 0;
+  }
+
+  /** Raises the commit index; never lowers it. */
+  commitTo(index: Index): void {
+    if (index <= this.commit) return;
+    assert(index <= this.log.lastIndex, 'R7: commit beyond the log');
+    if (this.leading !== undefined) this.leading.uncommittedBytes -= this.log.payloadBytes(this.commit + 1, index);
+    this.commit = index;
+  }
+
+  /** The next write, if there is something to write and none is under way. The commit index rides along, never alone. */
+  takeWrite(): WriteGroup | undefined {
+    if (this.writeOutstanding) return undefined;
+    const hardChanged = this.#hardVersion > this.#hardWritten;
+    if (!hardChanged && this.log.written === this.log.lastIndex) return undefined;
+    const entries = this.log.takeUnwritten(walWriteBytesMax);
+    const commit = Math.min(this.commit, this.log.written);
+    const hardState: HardState | undefined =
+      hardChanged || commit > this.#commitWritten ? { term: this.term, vote: this.vote, commit } : undefined;
+    this.#commitWritten = Math.max(this.#commitWritten, commit);
+    this.#hardWritten = this.#hardVersion;
+    this.#writing = { hardVersion: this.#hardVersion };
+    this.writeTicks = 0;
+    return { hardState, entries };
+  }
+
+  /** The write under way is synced. */
+  writeDone(): void {
+    assert(this.#writing !== undefined, 'persisted without a write');
+    this.#hardDurable = this.#writing.hardVersion;
+    this.#writing = undefined;
+    this.writeTicks = 0;
+    this.log.writeDone();
+  }
+
+  /** The log of a snapshot goes to disk: blocks other writes until `installDone`. */
+  installBegins(head: SnapshotHead, commit: Index): HardState {
+    assert(!this.writeOutstanding, 'an install beside a write');
+    this.installing = { head, hardVersion: this.#hardVersion, commit };
+    return { term: this.term, vote: this.vote, commit };
+  }
+
+  /** It is on disk, hard state included. Changes no log: that is install.ts's. */
+  installDone(): Installing {
+    const { installing } = this;
+    assert(installing !== undefined, 'installed without an install');
+    this.installing = undefined;
+    this.#hardDurable = installing.hardVersion;
+    this.#hardWritten = Math.max(this.#hardWritten, installing.hardVersion);
+    this.#commitWritten = installing.commit;
+    return installing;
+  }
+
+  /** Committed entries not handed out yet, within a turn's budget. None while there is no image to apply them to. */
+  takeCommitted(): readonly Entry[] {
+    if (this.handedOut >= this.commit || this.needsSnapshot || this.installing !== undefined) return [];
+    const entries = this.log.slice(this.handedOut + 1, this.commit, applyBytesPerTurnMax);
+    this.handedOut += entries.length;
+    return entries;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Bytes ⇄ messages, after the `.proto` files in `proto/`, which are read and compiled once per process. The only place of
+ * this folder that trusts a cast: the interfaces in `messages.ts` are checked against the proto files by a test.
+ */
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import { asBuffer } from '../base/bytes.ts';
+import { rpcError } from './errors.ts';
+import type { Int } from './int64.ts';
+import { splitMethodName } from './transport.ts';
+
+/** What may be left out when a message is made: everything, as in proto3. */
+export type Sparse<T> = T extends Int | Uint8Array | string | boolean
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Sparse<Item>[]
+    : T extends object
+      ? { readonly [Field in keyof T]?: Sparse<T[Field]> | undefined }
+      : T;
+
+/** One message type: total decode (unset fields read as proto3's defaults), sparse encode. */
+export interface WireType<T> {
+  readonly name: string;
+  /** Unknown fields are dropped. Throws the table's `malformed` for anything that is no such message. */
+  decode(bytes: Uint8Array): T;
+  encode(message: Sparse<T>): Uint8Array;
+}
+
+const protoFolder = new URL('../../proto/', import.meta.url);
+const protoFiles = ['etcd/rpc.proto', 'grpc/health/v1/health.proto'];
+
+const root = loadRoot();
+
+function loadRoot(): protobuf.Root {
+  const loaded = new protobuf.Root();
+  loaded.resolvePath = (_origin, target) => fileURLToPath(new URL(target, protoFolder));
+  loaded.loadSync([...protoFiles]);
+  loaded.resolveAll();
+  return loaded;
+}
+
+/** The type of that full name, e.g. `etcdserverpb.PutRequest`, as messages of shape `T`. */
+export function wireType<T>(name: string): WireType<T> {
+  const type = root.lookupType(name);
+  return {
+    name,
+    decode(bytes: Uint8Array): T {
+      const reader = protobuf.Reader.create(asBuffer(bytes));
+      reader.discardUnknown = true;
+      try {
+        return type.decode(reader) as unknown as T;
+      } catch {
+        throw rpcError('malformed');
+      }
+    },
+    encode(message: Sparse<T>): Uint8Array {
+      return type.encode(message as unknown as protobuf.Message).finish();
+    },
+  };
+}
+
+/** How a method is called, for metrics: gRPC's own words. */
+export type CallKind = 'unary' | 'client_stream' | 'server_stream' | 'bidi_stream';
+
+/** Every method of every service in `proto/`: the full name, and how it is called. */
+export function declaredMethods(): ReadonlyMap<string, CallKind> {
+  const found = new Map<string, CallKind>();
+  visit(root);
+  return found;
+
+  function visit(space: protobuf.NamespaceBase): void {
+    for (const item of space.nestedArray) {
+      if (item instanceof protobuf.Service) {
+        const service = item.fullName.slice(1);
+        for (const method of item.methodsArray) found.set(`/${service}/${method.name}`, kindOf(method));
+      } else if (item instanceof protobuf.Namespace) visit(item);
+    }
+  }
+}
+
+/** Field names of a message type, for the test that holds `messages.ts` to the proto files. */
+export function fieldNames(typeName: string): readonly string[] {
+  return Object.keys(root.lookupType(typeName).fields);
+}
+
+/** Request and answer type names of a method, e.g. for a client or a fuzzer. */
+export function methodTypes(fullName: string): { readonly request: string; readonly answer: string } {
+  const [service, name] = splitMethodName(fullName);
+  const method = root.lookupService(service).methods[name];
+  if (method?.resolvedRequestType == null || method.resolvedResponseType == null) {
+    throw new Error(`no such method: ${fullName}`);
+  }
+  return {
+    request: method.resolvedRequestType.fullName.slice(1),
+    answer: method.resolvedResponseType.fullName.slice(1),
+  };
+}
+
+function kindOf(method: protobuf.Method): CallKind {
+  if (method.requestStream) return method.responseStream ? 'bidi_stream' : 'client_stream';
+  return method.responseStream ? 'server_stream' : 'unary';
+}

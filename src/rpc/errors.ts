@@ -1,0 +1,155 @@
+/**
+ * The one table of errors a client can see: gRPC code and exact text (etcd's api/v3rpc/rpctypes/error.go; texts compared
+ * with etcd 3.4.23 where it has them). Internal text never leaves through here.
+ *
+ * We differ from etcd knowingly: overload is ResourceExhausted (etcd: Unknown), and a member that cannot renew is Unavailable
+ * (etcd: Unknown "not a primary lessor"), so that clients retry.
+ */
+import { unreachable } from '../base/assert.ts';
+import type { Unavailable } from '../node/input.ts';
+import type { Refusal } from '../state/outcome.ts';
+
+/** gRPC's status codes, by name (google.rpc.Code). */
+export const codes = {
+  OK: 0,
+  Canceled: 1,
+  Unknown: 2,
+  InvalidArgument: 3,
+  DeadlineExceeded: 4,
+  NotFound: 5,
+  AlreadyExists: 6,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  FailedPrecondition: 9,
+  Aborted: 10,
+  OutOfRange: 11,
+  Unimplemented: 12,
+  Internal: 13,
+  Unavailable: 14,
+  DataLoss: 15,
+  Unauthenticated: 16,
+} as const;
+export type CodeName = keyof typeof codes;
+
+/** A status to be sent to a client as it stands. Carries no stack: it is an answer, not an accident. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+  readonly code: CodeName;
+
+  constructor(code: CodeName, text: string) {
+    const depth = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    super(text);
+    Error.stackTraceLimit = depth;
+    this.code = code;
+  }
+}
+
+/** Why the node has no outcome for a request. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+  readonly why: Unavailable;
+
+  constructor(why: Unavailable) {
+    super(why);
+    this.why = why;
+  }
+}
+
+const rows = {
+  emptyKey: ['InvalidArgument', 'etcdserver: key is not provided'],
+  keyNotFound: ['InvalidArgument', 'etcdserver: key not found'],
+  valueProvided: ['InvalidArgument', 'etcdserver: value is provided'],
+  leaseProvided: ['InvalidArgument', 'etcdserver: lease is provided'],
+  tooManyOps: ['InvalidArgument', 'etcdserver: too many operations in txn request'],
+  duplicateKey: ['InvalidArgument', 'etcdserver: duplicate key given in txn request'],
+  invalidSortOption: ['InvalidArgument', 'etcdserver: invalid sort option'],
+  requestTooLarge: ['InvalidArgument', 'etcdserver: request is too large'],
+  compacted: ['OutOfRange', 'etcdserver: mvcc: required revision has been compacted'],
+  futureRevision: ['OutOfRange', 'etcdserver: mvcc: required revision is a future revision'],
+  noSpace: ['ResourceExhausted', 'etcdserver: mvcc: database space exceeded'],
+
+  leaseNotFound: ['NotFound', 'etcdserver: requested lease not found'],
+  leaseExists: ['FailedPrecondition', 'etcdserver: lease already exists'],
+  leaseTtlTooLarge: ['OutOfRange', 'etcdserver: too large lease TTL'],
+
+  noLeader: ['Unavailable', 'etcdserver: no leader'],
+  notLeader: ['FailedPrecondition', 'etcdserver: not leader'],
+  leaderChanged: ['Unavailable', 'etcdserver: leader changed'],
+  badLeaderTransferee: ['FailedPrecondition', 'etcdserver: bad leader transferee'],
+  transferTimedOut: ['Unavailable', 'etcdserver: request timed out, leader transfer took too long'],
+  stopped: ['Unavailable', 'etcdserver: server stopped'],
+  timedOut: ['Unavailable', 'etcdserver: request timed out'],
+  tooManyRequests: ['ResourceExhausted', 'etcdserver: too many requests'],
+  memberNotFound: ['NotFound', 'etcdserver: member not found'],
+
+  // Ours: etcd has no words for these.
+  malformed: ['Internal', 'grpc: error unmarshalling request'],
+  invalidCompare: ['InvalidArgument', 'etcdserver: invalid compare in txn request'],
+  tooManyWatchers: ['ResourceExhausted', 'etcdserver: too many watchers'],
+  unknownHealthService: ['NotFound', 'unknown service'],
+  nestedTxn: ['Unimplemented', 'leasehold: a txn inside a txn is not supported in 0.1; it comes with the full KV service'],
+  noCompaction: ['Unimplemented', 'leasehold: compaction is not supported in 0.1; it comes with the full KV service'],
+  noMembership: [
+    'Unimplemented',
+    'leasehold: changing the member list is not supported in 0.1; it comes with membership changes',
+  ],
+  noMaintenance: [
+    'Unimplemented',
+    'leasehold: this maintenance call is not supported in 0.1; it comes with the operations release',
+  ],
+  internal: ['Internal', 'leasehold: internal error'],
+} as const satisfies Record<string, readonly [CodeName, string]>;
+
+export type ErrorName = keyof typeof rows;
+
+/** The row of the table as an error to throw or send. */
+export function rpcError(name: ErrorName): RpcError {
+  const [code, text] = rows[name];
+  return new RpcError(code, text);
+}
+
+/** Only the text of a row, where etcd sends a text without a code (`cancel_reason`). */
+export function errorText(name: ErrorName): string {
+  return rows[name][1];
+}
+
+/** Every row, for tests that compare the texts. */
+export function errorTable(): ReadonlyMap<ErrorName, readonly [CodeName, string]> {
+  return new Map(Object.entries(rows) as [ErrorName, readonly [CodeName, string]][]);
+}
+
+/** A deterministic no of the state machine, as its client hears it. `wrongTerm` concerns the leader's own commands only. */
+export function refusalError(refusal: Refusal): RpcError {
+  return rpcError(refusal === 'wrongTerm' ? 'internal' : refusal);
+}
+
+/** No outcome, as the client hears it: code 14 with "timed out" wherever it may have happened. */
+export function unavailableError(why: Unavailable): RpcError {
+  switch (why) {
+    case 'noLeader':
+      return rpcError('noLeader');
+    case 'overloaded':
+      return rpcError('tooManyRequests');
+    case 'noSpace':
+      return rpcError('noSpace');
+    case 'timedOut':
+    case 'unknown':
+      return rpcError('timedOut');
+    case 'stopped':
+      return rpcError('stopped');
+    default:
+      return unreachable(why);
+  }
+}
+
+/**
+ * Whatever a service threw, as a status. What is neither an answer nor an unavailability is a bug of ours: `onBug` hears of
+ * it (the program exits there), and the client learns no more than that.
+ */
+export function toRpcError(error: unknown, onBug: (error: unknown) => void): RpcError {
+  if (error instanceof RpcError) return error;
+  if (error instanceof UnavailableError) return unavailableError(error.why);
+  onBug(error);
+  return rpcError('internal');
+}

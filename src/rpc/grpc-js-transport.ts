@@ -1,0 +1,231 @@
+/**
+ * Carries a `ServiceTable` over @grpc/grpc-js: raw bytes in and out, sockets injected by our accept layer. Knows no service.
+ * Owns per stream one count of bytes not yet taken by HTTP/2, which is what `Outgoing.write` answers by.
+ */
+import type { Socket } from 'node:net';
+import * as grpc from '@grpc/grpc-js';
+import { asBuffer } from '../base/bytes.ts';
+import { grpcIdleMsMax } from '../base/limits.ts';
+import { codes, type RpcError, toRpcError } from './errors.ts';
+import type { BidiStream, CallContext, Incoming, Method, Outgoing, ServerStream, ServiceTable, Unary } from './transport.ts';
+
+export interface GrpcJsOptions {
+  readonly receiveBytesMax: number;
+  readonly streamsPerConnectionMax: number;
+  /** Bytes written to one stream and not yet taken by HTTP/2, above which `write` says stop. */
+  readonly streamBufferBytesMax: number;
+  /** Hears of what no table row covers: a bug of ours. */
+  readonly onBug: (error: unknown) => void;
+}
+
+/** Memory one HTTP/2 session may hold (Node's unit is a megabyte); without it grpc-js sets no bound at all. */
+const sessionMemoryMb = 256;
+
+/** A transport that serves the table on every socket it is given. */
+export class GrpcJsTransport {
+  readonly #server: grpc.Server;
+  readonly #injector: ReturnType<grpc.Server['createConnectionInjector']>;
+
+  constructor(table: ServiceTable, options: GrpcJsOptions) {
+    this.#server = new grpc.Server({
+      'grpc.max_receive_message_length': options.receiveBytesMax,
+      'grpc.max_send_message_length': -1,
+      'grpc.max_concurrent_streams': options.streamsPerConnectionMax,
+      'grpc.max_connection_idle_ms': grpcIdleMsMax,
+      'grpc-node.max_session_memory': sessionMemoryMb,
+      'grpc.enable_channelz': 0,
+    });
+    for (const [name, method] of Object.entries(table)) this.#mount(name, method, options);
+    this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  }
+
+  /** Serves one accepted cleartext connection that speaks HTTP/2, from its first byte on. */
+  injectConnection(socket: Socket): void {
+    this.#injector.injectConnection(socket);
+  }
+
+  /** Says goodbye on every connection; calls under way may end until `graceMs` are over. */
+  drain(graceMs: number): void {
+    this.#injector.drain(graceMs);
+  }
+
+  /** Ends everything now. */
+  close(): void {
+    this.#injector.destroy();
+    this.#server.forceShutdown();
+  }
+
+  #mount(name: string, method: Method, options: GrpcJsOptions): void {
+    switch (method.kind) {
+      case 'unary':
+        this.#server.register(name, unaryCall(method.call, options), serialize, deserialize, 'unary');
+        break;
+      case 'serverStream':
+        this.#server.register(name, serverStreamCall(method.call, options), serialize, deserialize, 'serverStream');
+        break;
+      case 'bidi':
+        this.#server.register(name, bidiCall(method.call, options), serialize, deserialize, 'bidi');
+        break;
+    }
+  }
+}
+
+const serialize = (bytes: Uint8Array): Buffer => asBuffer(bytes);
+const deserialize = (bytes: Buffer): Uint8Array => bytes;
+
+function unaryCall(call: Unary, { onBug }: GrpcJsOptions): grpc.handleUnaryCall<Uint8Array, Uint8Array> {
+  return (grpcCall, answer) => {
+    const ctx = new GrpcJsContext(grpcCall);
+    call(grpcCall.request, ctx)
+      .then(
+        (bytes) => answer(null, bytes),
+        (error: unknown) => answer(statusOf(toRpcError(error, onBug))),
+      )
+      .finally(() => ctx.over());
+  };
+}
+
+function serverStreamCall(call: ServerStream, options: GrpcJsOptions): grpc.handleServerStreamingCall<Uint8Array, Uint8Array> {
+  return (grpcCall) => {
+    const ctx = new GrpcJsContext(grpcCall);
+    const outgoing = new GrpcJsOutgoing(grpcCall, ctx, options.streamBufferBytesMax);
+    guarded(outgoing, options, () => call(grpcCall.request, outgoing, ctx));
+  };
+}
+
+function bidiCall(call: BidiStream, options: GrpcJsOptions): grpc.handleBidiStreamingCall<Uint8Array, Uint8Array> {
+  return (grpcCall) => {
+    const ctx = new GrpcJsContext(grpcCall);
+    const outgoing = new GrpcJsOutgoing(grpcCall, ctx, options.streamBufferBytesMax);
+    const incoming: Incoming = {
+      listen: (sink) => {
+        grpcCall.on('data', (bytes: Uint8Array) => guarded(outgoing, options, () => sink.message(bytes)));
+        grpcCall.on('end', () => guarded(outgoing, options, () => sink.end()));
+      },
+      pause: () => {
+        grpcCall.pause();
+      },
+      resume: () => {
+        grpcCall.resume();
+      },
+    };
+    guarded(outgoing, options, () => call(incoming, outgoing, ctx));
+  };
+}
+
+/** What a service throws in here ends its call, not the process. */
+function guarded(outgoing: Outgoing, { onBug }: GrpcJsOptions, step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    outgoing.fail(toRpcError(error, onBug));
+  }
+}
+
+function statusOf(error: RpcError): Partial<grpc.StatusObject> {
+  return { code: codes[error.code], details: error.message };
+}
+
+/** Makes what a service may ask about its call only when it asks. */
+class GrpcJsContext implements CallContext {
+  readonly #call: grpc.ServerUnaryCall<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown> | AnyCall;
+  readonly #arrivedMs = Date.now();
+  readonly metadata = { get: (name: string): string | undefined => this.#call.metadata.get(name)[0]?.toString() };
+  #abort: AbortController | undefined;
+  #over = false;
+
+  constructor(call: AnyCall) {
+    this.#call = call;
+    call.on('cancelled', () => this.over());
+  }
+
+  get peer(): string {
+    return this.#call.getPeer();
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#over) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  get timeoutMs(): number | undefined {
+    const deadline = Number(this.#call.getDeadline());
+    return Number.isFinite(deadline) ? Math.max(0, deadline - this.#arrivedMs) : undefined;
+  }
+
+  over(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#abort?.abort();
+  }
+}
+
+/** What all four kinds of call of grpc-js have in common. */
+interface AnyCall {
+  readonly metadata: grpc.Metadata;
+  getPeer(): string;
+  getDeadline(): grpc.Deadline;
+  on(event: 'cancelled', listener: () => void): unknown;
+}
+
+type WritableCall = grpc.ServerWritableStream<Uint8Array, Uint8Array> | grpc.ServerDuplexStream<Uint8Array, Uint8Array>;
+
+class GrpcJsOutgoing implements Outgoing {
+  readonly #call: WritableCall;
+  readonly #ctx: GrpcJsContext;
+  readonly #bytesMax: number;
+  #pendingBytes = 0;
+  #over = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(call: WritableCall, ctx: GrpcJsContext, bytesMax: number) {
+    this.#call = call;
+    this.#ctx = ctx;
+    this.#bytesMax = bytesMax;
+    call.on('cancelled', () => this.#finish());
+    // A broken stream is also cancelled; unheard, its error would end the process.
+    call.on('error', () => this.#finish());
+  }
+
+  write(message: Uint8Array): boolean {
+    if (this.#over) return true;
+    this.#pendingBytes += message.length;
+    this.#call.write(message, () => {
+      this.#pendingBytes -= message.length;
+      if (this.#pendingBytes < this.#bytesMax / 2) this.#wakeWaiters();
+    });
+    return this.#pendingBytes < this.#bytesMax;
+  }
+
+  whenWritable(): Promise<void> {
+    if (this.#over || this.#pendingBytes < this.#bytesMax / 2) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#call.end();
+  }
+
+  fail(error: RpcError): void {
+    if (this.#over) return;
+    this.#finish();
+    // grpc-js turns an 'error' with a code into the call's status; messages written before it go out first.
+    this.#call.emit('error', statusOf(error));
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#ctx.over();
+    this.#wakeWaiters();
+  }
+
+  #wakeWaiters(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}

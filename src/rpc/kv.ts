@@ -1,0 +1,81 @@
+/**
+ * etcd's KV service: reads through a barrier (or not, when serializable), writes through the log. Nested txns and compaction
+ * come later. K4, K6: a read is answered in the step in which the barrier's state is looked at.
+ */
+import type { Command } from '../state/command.ts';
+import type { Outcome, Result } from '../state/outcome.ts';
+import {
+  deleteRangeOf,
+  deleteRangeResponse,
+  putOf,
+  putResponse,
+  rangeOf,
+  rangeResponse,
+  txnOf,
+  txnResponse,
+} from './convert.ts';
+import { refusalError, rpcError } from './errors.ts';
+import { Headers } from './header.ts';
+import type { Member } from './member.ts';
+import { wire } from './messages.ts';
+import { refusing, unary } from './method.ts';
+import type { CallContext, ServiceTable } from './transport.ts';
+import { checkDeleteRange, checkPut, checkRange, checkTxn } from './validate.ts';
+
+export function kvService(member: Member): ServiceTable {
+  const headers = new Headers(member);
+  const { state, options } = member;
+  return {
+    '/etcdserverpb.KV/Range': unary(wire.RangeRequest, wire.RangeResponse, async (message, ctx) => {
+      checkRange(message);
+      const range = rangeOf(message);
+      if (!message.serializable) await member.barrier(ctx);
+      const result = state.range(range);
+      if (typeof result === 'string') throw refusalError(result);
+      return rangeResponse(result, headers.at(state.revision));
+    }),
+    '/etcdserverpb.KV/Put': unary(wire.PutRequest, wire.PutResponse, async (message, ctx, requestBytes) => {
+      checkPut(message);
+      const { result, revision } = await write(member, putOf(message), 'put', ctx, requestBytes);
+      return putResponse(result, headers.at(revision));
+    }),
+    '/etcdserverpb.KV/DeleteRange': unary(
+      wire.DeleteRangeRequest,
+      wire.DeleteRangeResponse,
+      async (message, ctx, requestBytes) => {
+        checkDeleteRange(message);
+        const { result, revision } = await write(member, deleteRangeOf(message), 'deleteRange', ctx, requestBytes);
+        return deleteRangeResponse(result, headers.at(revision));
+      },
+    ),
+    '/etcdserverpb.KV/Txn': unary(wire.TxnRequest, wire.TxnResponse, async (message, ctx, requestBytes) => {
+      checkTxn(message, options.maxTxnOps);
+      const { result, revision } = await write(member, txnOf(message), 'txn', ctx, requestBytes);
+      return txnResponse(result, headers.at(revision));
+    }),
+    '/etcdserverpb.KV/Compact': refusing('noCompaction'),
+  };
+}
+
+/**
+ * Proposes a command whose outcome is a result of `type`. `requestBytes` is checked against the limit of what may enter the
+ * log (etcd: MaxRequestBytes), which is below the limit of what may be received.
+ */
+export async function write<Type extends Result['type']>(
+  member: Member,
+  command: Command,
+  type: Type,
+  ctx: CallContext,
+  requestBytes: number,
+): Promise<{ readonly result: Extract<Result, { type: Type }>; readonly revision: number }> {
+  if (requestBytes > member.options.maxRequestBytes) throw rpcError('requestTooLarge');
+  const outcome: Outcome = await member.propose(command, ctx);
+  if (!outcome.ok) throw refusalError(outcome.refusal);
+  const { result, revision } = outcome;
+  if (!isOf(result, type)) throw new Error(`a ${command.type} came to a ${result.type}`);
+  return { result, revision };
+}
+
+function isOf<Type extends Result['type']>(result: Result, type: Type): result is Extract<Result, { type: Type }> {
+  return result.type === type;
+}

@@ -1,0 +1,84 @@
+/**
+ * etcd's Lease service but for the keep-alive stream (`keep-alive.ts`). The edge decides what an option decides: the smallest
+ * TTL, the id of a lease that has none. L4: whole seconds on the wire, milliseconds inside.
+ */
+import { leaseTtlSecondsMax } from '../base/limits.ts';
+import type { RenewalAnswer } from '../node/input.ts';
+import { rpcError, unavailableError } from './errors.ts';
+import { Headers } from './header.ts';
+import { bigintOf, int64Of, numberOf } from './int64.ts';
+import { keepAliveMethod } from './keep-alive.ts';
+import { write } from './kv.ts';
+import type { Member } from './member.ts';
+import { wire } from './messages.ts';
+import { unary } from './method.ts';
+import type { ServiceTable } from './transport.ts';
+
+/** `onGranted` hears of each TTL granted, in seconds; `onRevoked` of each revoke, `onRenewed` of each renewal. For metrics. */
+export interface LeaseObserver {
+  onGranted(ttlSeconds: number): void;
+  onRevoked(): void;
+  onRenewed(remainingMs: number, grantedMs: number): void;
+}
+
+export function leaseService(member: Member, observer: LeaseObserver): ServiceTable {
+  const headers = new Headers(member);
+  const { state, options } = member;
+  return {
+    '/etcdserverpb.Lease/LeaseGrant': unary(wire.LeaseGrantRequest, wire.LeaseGrantResponse, async (message, ctx, bytes) => {
+      const asked = numberOf(message.TTL);
+      if (asked > leaseTtlSecondsMax) throw rpcError('leaseTtlTooLarge');
+      const ttlMs = Math.max(asked, options.minTtlSeconds) * 1000;
+      const wanted = bigintOf(message.ID);
+      const id = wanted === 0n ? options.newLeaseId() : wanted;
+      const { result, revision } = await write(member, { type: 'grant', id, ttlMs }, 'grant', ctx, bytes);
+      const ttlSeconds = wholeSeconds(result.ttlMs);
+      observer.onGranted(ttlSeconds);
+      return { header: headers.at(revision), ID: int64Of(result.id), TTL: ttlSeconds };
+    }),
+    '/etcdserverpb.Lease/LeaseRevoke': unary(wire.LeaseRevokeRequest, wire.LeaseRevokeResponse, async (message, ctx, bytes) => {
+      const { revision } = await write(member, { type: 'revoke', id: bigintOf(message.ID) }, 'done', ctx, bytes);
+      observer.onRevoked();
+      return { header: headers.at(revision) };
+    }),
+    '/etcdserverpb.Lease/LeaseKeepAlive': keepAliveMethod(member, headers, observer),
+    '/etcdserverpb.Lease/LeaseTimeToLive': unary(
+      wire.LeaseTimeToLiveRequest,
+      wire.LeaseTimeToLiveResponse,
+      async (message, ctx) => {
+        const id = bigintOf(message.ID);
+        // The leader knows the time, this member's state knows the keys: a barrier, so that it knows all that was attached.
+        const [answer] = await Promise.all([
+          member.timeToLive(id, ctx),
+          message.keys ? member.barrier(ctx) : undefined,
+        ]);
+        const alive = livingOrNot(answer);
+        const header = headers.now();
+        if (alive === undefined) return { header, ID: message.ID, TTL: -1, grantedTTL: 0 };
+        return {
+          header,
+          ID: message.ID,
+          TTL: Math.trunc(alive.remainingMs / 1000),
+          grantedTTL: wholeSeconds(alive.grantedMs),
+          keys: message.keys ? state.leaseKeys(id) : [],
+        };
+      },
+    ),
+    '/etcdserverpb.Lease/LeaseLeases': unary(wire.LeaseLeasesRequest, wire.LeaseLeasesResponse, async (_message, ctx) => {
+      await member.barrier(ctx);
+      const header = headers.now();
+      return { header, leases: Array.from(state.leases(), (id) => ({ ID: int64Of(id) })) };
+    }),
+  };
+}
+
+/** A TTL as the wire says it: never more than was granted, and never 0, which means gone. */
+export function wholeSeconds(ttlMs: number): number {
+  return Math.max(1, Math.floor(ttlMs / 1000));
+}
+
+/** The living lease's times, undefined for none; throws what the client should hear if the member cannot say. */
+export function livingOrNot(answer: RenewalAnswer): { grantedMs: number; remainingMs: number } | undefined {
+  if (answer.type === 'unavailable') throw unavailableError(answer.why);
+  return answer.type === 'alive' ? answer : undefined;
+}

@@ -1,0 +1,94 @@
+/**
+ * The member as its services see it; the program implements it over the node. Nothing here knows gRPC, nothing behind it
+ * knows the wire. The member decides what needs the log, a quorum round or only its own memory; deadlines come in `CallContext`.
+ */
+import type { RenewalAnswer } from '../node/input.ts';
+import type { Command, LeaseId, Range } from '../state/command.ts';
+import type { Outcome, RangeResult, Refusal } from '../state/outcome.ts';
+import type { MemberId } from '../store/entry.ts';
+import type { Hub } from '../watch/hub.ts';
+
+/** What a request brings along that the node needs: how long it may take, and whether anybody still waits. */
+export interface Patience {
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A member of the cluster as clients list it. `name` is empty until it has made itself known. */
+export interface MemberEntry {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly peerUrls: readonly string[];
+  readonly clientUrls: readonly string[];
+  readonly isLearner: boolean;
+}
+
+/** The applied state of this member, read at once and never stale against itself within one step. */
+export interface MemberState {
+  readonly revision: number;
+  readonly compactRevision: number;
+  range(range: Range): RangeResult | Refusal;
+  leases(): Iterable<LeaseId>;
+  /** In byte order; empty for an unknown lease. */
+  leaseKeys(id: LeaseId): readonly Uint8Array[];
+  members(): readonly MemberEntry[];
+  /** Hash of all key versions up to `revision` (0: the newest) that a compaction would keep. */
+  hashKv(revision: number): HashOfKv | Refusal;
+}
+
+export interface HashOfKv {
+  /** uint32. */
+  readonly hash: number;
+  readonly compactRevision: number;
+  readonly revision: number;
+}
+
+/** For Maintenance.Status, health and `hasleader`. */
+export interface MemberStatus {
+  /** NO_MEMBER: none known. */
+  readonly leader: MemberId;
+  readonly isLeader: boolean;
+  readonly isLearner: boolean;
+  readonly term: number;
+  readonly lastIndex: number;
+  readonly appliedIndex: number;
+  /** Bytes of state, as counted against the quota. */
+  readonly sizeBytes: number;
+  readonly noSpace: boolean;
+}
+
+/** The pieces of a header; `revision` is the newest applied one. */
+export interface MemberHeader {
+  readonly clusterId: bigint;
+  readonly memberId: MemberId;
+  readonly revision: number;
+  readonly term: number;
+}
+
+export interface MemberOptions {
+  readonly name: string;
+  /** Smallest TTL granted: ceil(1.5 election timeouts) in seconds, etcd's formula (server.go). */
+  readonly minTtlSeconds: number;
+  readonly maxTxnOps: number;
+  readonly maxRequestBytes: number;
+  readonly electionTimeoutMs: number;
+  /** Positive, random enough that no two members choose the same. */
+  newLeaseId(): LeaseId;
+}
+
+export interface Member {
+  /** Replicates. Throws `UnavailableError`; a refusal is an `Outcome`. */
+  propose(command: Command, patience: Patience): Promise<Outcome>;
+  /** Returns when this member has applied all that was committed when it was called. Throws `UnavailableError`. */
+  barrier(patience: Patience): Promise<void>;
+  /** Never rejects: what cannot be said is `unavailable`. */
+  keepAlive(id: LeaseId, patience: Patience): Promise<RenewalAnswer>;
+  timeToLive(id: LeaseId, patience: Patience): Promise<RenewalAnswer>;
+  readonly state: MemberState;
+  readonly hub: Hub;
+  status(): MemberStatus;
+  header(): MemberHeader;
+  /** Hands leadership over; true when `target` leads. */
+  moveLeader(target: MemberId, patience: Patience): Promise<boolean>;
+  readonly options: MemberOptions;
+}

@@ -1,0 +1,21 @@
+/** Joins a typed call to its bytes: decode, call, encode. */
+import type { Sparse, WireType } from './codec.ts';
+import { type ErrorName, rpcError } from './errors.ts';
+import type { CallContext, Method } from './transport.ts';
+
+/** A unary method; `requestBytes` is the size of the request as it came. */
+export function unary<Request, Answer>(
+  request: WireType<Request>,
+  answer: WireType<Answer>,
+  call: (message: Request, ctx: CallContext, requestBytes: number) => Promise<Sparse<Answer>>,
+): Method {
+  return {
+    kind: 'unary',
+    call: async (bytes, ctx) => answer.encode(await call(request.decode(bytes), ctx, bytes.length)),
+  };
+}
+
+/** A method that is known and always answers this error. */
+export function refusing(name: ErrorName): Method {
+  return { kind: 'unary', call: () => Promise.reject(rpcError(name)) };
+}

@@ -1,0 +1,19 @@
+/** etcd's Watch service: one method, one `WatchStream` per call. */
+import type { Member } from './member.ts';
+import type { ServiceTable } from './transport.ts';
+import { WatchStream } from './watch-stream.ts';
+
+/** etcd's --watch-progress-notify-interval, with a tenth of jitter so that streams do not speak in chorus. */
+export const progressIntervalMsDefault = 600_000;
+
+export function watchService(member: Member, progressIntervalMs = progressIntervalMsDefault): ServiceTable {
+  return {
+    '/etcdserverpb.Watch/Watch': {
+      kind: 'bidi',
+      call: (incoming, outgoing, ctx) => {
+        const jitterMs = Math.random() * progressIntervalMs * 0.1;
+        new WatchStream(member, incoming, outgoing, ctx, progressIntervalMs + jitterMs);
+      },
+    },
+  };
+}

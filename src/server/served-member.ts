@@ -1,0 +1,137 @@
+/**
+ * The member as its services see it, over the node: callbacks become promises here, and nowhere else. Owns no rule.
+ */
+import { randomBytes } from 'node:crypto';
+import type { BarrierAnswer, RenewalAnswer } from '../node/input.ts';
+import type { Node } from '../node/node.ts';
+import { UnavailableError } from '../rpc/errors.ts';
+import type { Member, MemberHeader, MemberOptions, MemberState, MemberStatus, Patience } from '../rpc/member.ts';
+import type { Command, LeaseId } from '../state/command.ts';
+import type { Outcome } from '../state/outcome.ts';
+import type { MemberId } from '../store/entry.ts';
+import { NO_MEMBER } from '../store/entry.ts';
+import type { Hub } from '../watch/hub.ts';
+
+export interface ServedMemberOptions extends Omit<MemberOptions, 'newLeaseId' | 'minTtlSeconds'> {
+  readonly clusterId: bigint;
+  /** How long a request without a deadline of its own may take (etcd: 5 s + 2 election timeouts). */
+  readonly requestTimeoutMs: number;
+}
+
+export class ServedMember implements Member {
+  readonly options: MemberOptions;
+  readonly hub: Hub;
+  readonly #node: Node;
+  readonly #clusterId: bigint;
+  readonly #requestTimeoutMs: number;
+
+  constructor(node: Node, options: ServedMemberOptions) {
+    this.#node = node;
+    this.#clusterId = options.clusterId;
+    this.#requestTimeoutMs = options.requestTimeoutMs;
+    this.hub = node.hub;
+    const leaseIds = new LeaseIds(node.options.member);
+    this.options = {
+      name: options.name,
+      maxTxnOps: options.maxTxnOps,
+      maxRequestBytes: options.maxRequestBytes,
+      electionTimeoutMs: options.electionTimeoutMs,
+      minTtlSeconds: Math.ceil((1.5 * options.electionTimeoutMs) / 1_000),
+      newLeaseId: () => leaseIds.next(),
+    };
+  }
+
+  get state(): MemberState {
+    return this.#node.machine;
+  }
+
+  propose(command: Command, patience: Patience): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#node.enqueue({
+        type: 'propose',
+        command,
+        timeoutMs: this.#timeoutMs(patience),
+        reply: (answer) =>
+          answer.type === 'outcome' ? resolve(answer.outcome) : reject(new UnavailableError(answer.why)),
+      });
+    });
+  }
+
+  async barrier(patience: Patience): Promise<void> {
+    const answer = await new Promise<BarrierAnswer>((reply) => {
+      this.#node.enqueue({ type: 'barrier', timeoutMs: this.#timeoutMs(patience), reply });
+    });
+    if (answer.type === 'unavailable') throw new UnavailableError(answer.why);
+  }
+
+  keepAlive(id: LeaseId, patience: Patience): Promise<RenewalAnswer> {
+    return this.#question('keepAlive', id, patience);
+  }
+
+  timeToLive(id: LeaseId, patience: Patience): Promise<RenewalAnswer> {
+    return this.#question('timeToLive', id, patience);
+  }
+
+  status(): MemberStatus {
+    const { raft, machine } = this.#node;
+    return {
+      leader: raft.leader,
+      isLeader: raft.role === 'leader',
+      isLearner: raft.configuration.learners.includes(raft.id),
+      term: raft.term,
+      lastIndex: raft.lastIndex,
+      appliedIndex: machine.appliedIndex,
+      sizeBytes: machine.sizeBytes,
+      noSpace: this.#node.noSpace,
+    };
+  }
+
+  header(): MemberHeader {
+    const { raft, machine } = this.#node;
+    return { clusterId: this.#clusterId, memberId: raft.id, revision: machine.revision, term: raft.term };
+  }
+
+  /** Starts a hand-over and watches until `target` leads, or the attempt is over. */
+  async moveLeader(target: MemberId, patience: Patience): Promise<boolean> {
+    const begun = await new Promise<boolean>((reply) => {
+      this.#node.enqueue({ type: 'transfer', target, reply });
+    });
+    if (!begun) return false;
+    const { raft } = this.#node;
+    const endMs = performance.now() + Math.min(this.#timeoutMs(patience), 2 * this.options.electionTimeoutMs);
+    while (performance.now() < endMs && !patience.signal.aborted) {
+      if (raft.leader !== NO_MEMBER && raft.leader !== raft.id) return target === NO_MEMBER || raft.leader === target;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return false;
+  }
+
+  #question(kind: 'keepAlive' | 'timeToLive', id: LeaseId, patience: Patience): Promise<RenewalAnswer> {
+    return new Promise((reply) => {
+      this.#node.enqueue({ type: 'question', kind, id, timeoutMs: this.#timeoutMs(patience), reply });
+    });
+  }
+
+  #timeoutMs(patience: Patience): number {
+    return Math.min(patience.timeoutMs ?? this.#requestTimeoutMs, this.#requestTimeoutMs);
+  }
+}
+
+/**
+ * Positive int64s that no two members choose alike (etcd's idutil): 15 bits of the member's id, then 48 bits that start at
+ * random and count up.
+ */
+class LeaseIds {
+  readonly #prefix: bigint;
+  #next: bigint;
+
+  constructor(member: MemberId) {
+    this.#prefix = (member & 0x7fffn) << 48n;
+    this.#next = BigInt(`0x${randomBytes(6).toString('hex')}`);
+  }
+
+  next(): LeaseId {
+    this.#next = (this.#next + 1n) & 0xffff_ffff_ffffn;
+    return this.#prefix | this.#next || 1n;
+  }
+}

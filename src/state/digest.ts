@@ -1,0 +1,40 @@
+/**
+ * The state digest (D1): a sum over the hashes of all image records, so that it is kept up to date at a few operations a
+ * record, whatever the order in which records came and went. Equal on every member that applied the same entries.
+ */
+import { hashBytes } from '../base/hash.ts';
+
+/** A multiset of records as four 32-bit sums. */
+export class RecordSum {
+  readonly lanes = new Uint32Array(4);
+  readonly #hash = new Uint32Array(4);
+
+  /** Adds a record: the first `length` bytes of `bytes`, its key and body without the checksum. */
+  add(bytes: Uint8Array, length: number): void {
+    hashBytes(bytes, 0, length, this.#hash);
+    for (let lane = 0; lane < 4; lane++) this.lanes[lane] = (this.lanes[lane] as number) + (this.#hash[lane] as number);
+  }
+
+  /** Takes back a record that was added with exactly these bytes. */
+  subtract(bytes: Uint8Array, length: number): void {
+    hashBytes(bytes, 0, length, this.#hash);
+    for (let lane = 0; lane < 4; lane++) this.lanes[lane] = (this.lanes[lane] as number) - (this.#hash[lane] as number);
+  }
+
+  /** Adds all that is in `other`. */
+  addSum(other: RecordSum): void {
+    for (let lane = 0; lane < 4; lane++)
+      this.lanes[lane] = (this.lanes[lane] as number) + (other.lanes[lane] as number);
+  }
+
+  copy(): RecordSum {
+    const copy = new RecordSum();
+    copy.addSum(this);
+    return copy;
+  }
+
+  /** 32 hexadecimal digits. */
+  hex(): string {
+    return [...this.lanes].map((lane) => lane.toString(16).padStart(8, '0')).join('');
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * The hash that members compare over the wire (etcd's HashKV): over all key versions up to a revision. Of the present it is at
+ * hand; of an older revision it is the present's less what came since.
+ */
+import { hashedLength, versionRecord } from './image-records.ts';
+import { type Kv, type Refused, refused } from './kv.ts';
+
+/** `hash` is a uint32; `revision` the one it stands for. */
+export interface KvHash {
+  readonly type: 'hash';
+  readonly hash: number;
+  readonly revision: number;
+  /** 0: never compacted. */
+  readonly compactRevision: number;
+}
+
+/** 0 asks for the present. Costs as much as there are changes after `revision`. */
+export function hashKvAt(kv: Kv, revision: number): KvHash | Refused {
+  const { current, compacted } = kv.revisions;
+  if (revision > current) return refused('futureRevision');
+  if (revision > 0 && revision < compacted) return refused('compacted');
+  const at = revision > 0 ? revision : current;
+  const sum = kv.records.sum.copy();
+  for (let later = current; later > at; later--) {
+    for (const version of kv.history.changesOf(later)) {
+      const record = versionRecord(version);
+      sum.subtract(record.bytes, hashedLength(record));
+    }
+  }
+  return { type: 'hash', hash: sum.lanes[0] as number, revision: at, compactRevision: compacted };
+}

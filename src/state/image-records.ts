@@ -1,0 +1,241 @@
+/**
+ * The bytes of the image (house §4): one record for each lease, key version and member, and the meta record that says how
+ * far the image reflects the log. Layouts are frozen (goldens in the tests); integers are big-endian, so that key order is
+ * number order. Every value ends in a CRC-32 over key and body. Owns layouts only; `image-verifier.ts` judges a whole image.
+ * Invariants: S2, D1, D3.
+ *
+ *     meta     00                          | format u16 · index · term · revision · compacted · stamps · digest 4×u32 · configuration
+ *     lease    01 id                       | stamp · granted ms · remaining ms
+ *     version  02 revision · sub u32       | create · version · lease · key length u32 · key · value      (version 0: tombstone)
+ *     member   03 id                       | msgpack of [name, client urls]
+ *
+ * All numbers without a type are 64-bit integers.
+ */
+import { type ByteString, byteString } from '../base/bytes.ts';
+import { crc32 } from '../base/crc.ts';
+import type { MemberId } from '../store/entry.ts';
+import type { ImageRecord } from '../store/image.ts';
+import { decodeAttributes, encodeAttributes } from './codec.ts';
+import type { LeaseId } from './command.ts';
+import type { KeyVersion } from './key-index.ts';
+
+/** Raised when a layout changes; an image of another format is refused. */
+export const IMAGE_FORMAT = 1;
+
+const FAMILY = { meta: 0, lease: 1, version: 2, member: 3 } as const;
+const CRC_BYTES = 4;
+const LEASE_KEY_BYTES = 9;
+const LEASE_RECORD_BYTES = LEASE_KEY_BYTES + 24;
+const VERSION_KEY_BYTES = 13;
+const VERSION_HEAD_BYTES = VERSION_KEY_BYTES + 28;
+const META_HEAD_BYTES = 1 + 2 + 40 + 16;
+
+/** A record as it is hashed and sealed: key, then body, with room for the checksum behind. */
+export interface Unsealed {
+  readonly bytes: Buffer;
+  readonly keyLength: number;
+}
+
+/** The whole-image facts, kept in the meta record. */
+export interface ImageMeta {
+  readonly appliedIndex: number;
+  readonly appliedTerm: number;
+  readonly revision: number;
+  readonly compactRevision: number;
+  /** The newest lease stamp given out. */
+  readonly stamps: number;
+  /** 32 hexadecimal digits, as `Machine.digest()`. */
+  readonly digest: string;
+  /** The payload of the last applied configuration entry; empty before the first. */
+  readonly configuration: Uint8Array;
+}
+
+export interface LeaseRecord {
+  readonly type: 'lease';
+  readonly id: LeaseId;
+  readonly stamp: number;
+  readonly grantedMs: number;
+  /** 0: none recorded. */
+  readonly remainingMs: number;
+}
+
+/** A version of a key; the key instead of its node. */
+export interface VersionRecord extends Omit<KeyVersion, 'node'> {
+  readonly type: 'version';
+  readonly key: ByteString;
+}
+
+/** A member's published attributes. */
+export interface MemberRecord {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly clientUrls: readonly string[];
+}
+
+export type DecodedRecord =
+  | { readonly type: 'meta'; readonly meta: ImageMeta }
+  | LeaseRecord
+  | VersionRecord
+  | ({ readonly type: 'member' } & MemberRecord);
+
+/** Adds the checksum and parts key from value. The record may not change afterwards. */
+export function sealed(record: Unsealed): ImageRecord {
+  const { bytes, keyLength } = record;
+  const end = bytes.length - CRC_BYTES;
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, end)), end);
+  return { key: bytes.subarray(0, keyLength), value: bytes.subarray(keyLength) };
+}
+
+/** Bytes of a record that are hashed: all but the checksum. */
+export function hashedLength(record: Unsealed): number {
+  return record.bytes.length - CRC_BYTES;
+}
+
+/** Room for one lease record, to be filled again and again. */
+export function leaseRecordRoom(): Unsealed {
+  return { bytes: Buffer.alloc(LEASE_RECORD_BYTES + CRC_BYTES), keyLength: LEASE_KEY_BYTES };
+}
+
+/** Fills a lease record made by `leaseRecordRoom`. The id comes in its two int32 halves. */
+export function fillLeaseRecord(
+  room: Unsealed,
+  hi: number,
+  lo: number,
+  stamp: number,
+  grantedMs: number,
+  remainingMs: number,
+): void {
+  const { bytes } = room;
+  bytes[0] = FAMILY.lease;
+  bytes.writeInt32BE(hi, 1);
+  bytes.writeInt32BE(lo, 5);
+  writeUint64(bytes, stamp, 9);
+  writeUint64(bytes, grantedMs, 17);
+  writeUint64(bytes, remainingMs, 25);
+}
+
+/** The key of a lease's record, for its deletion. */
+export function leaseKey(id: LeaseId): Uint8Array {
+  const key = Buffer.allocUnsafe(LEASE_KEY_BYTES);
+  key[0] = FAMILY.lease;
+  key.writeBigInt64BE(id, 1);
+  return key;
+}
+
+/** Bytes that one pending change of a lease adds to the next image batch, about. */
+export const LEASE_IMAGE_BYTES = LEASE_RECORD_BYTES + CRC_BYTES;
+
+export function versionRecord(version: KeyVersion): Unsealed {
+  const { key } = version.node;
+  const bytes = Buffer.allocUnsafe(VERSION_HEAD_BYTES + key.length + version.value.length + CRC_BYTES);
+  bytes[0] = FAMILY.version;
+  writeUint64(bytes, version.modRevision, 1);
+  bytes.writeUInt32BE(version.sub, 9);
+  writeUint64(bytes, version.createRevision, 13);
+  writeUint64(bytes, version.version, 21);
+  bytes.writeBigInt64BE(version.lease, 29);
+  bytes.writeUInt32BE(key.length, 37);
+  bytes.write(key, VERSION_HEAD_BYTES, 'latin1');
+  bytes.write(version.value, VERSION_HEAD_BYTES + key.length, 'latin1');
+  return { bytes, keyLength: VERSION_KEY_BYTES };
+}
+
+export function memberRecord(member: MemberRecord): Unsealed {
+  const attributes = encodeAttributes(member.name, member.clientUrls);
+  const bytes = Buffer.allocUnsafe(9 + attributes.length + CRC_BYTES);
+  bytes[0] = FAMILY.member;
+  bytes.writeBigUInt64BE(member.id, 1);
+  bytes.set(attributes, 9);
+  return { bytes, keyLength: 9 };
+}
+
+export function metaRecord(meta: ImageMeta): Unsealed {
+  const bytes = Buffer.allocUnsafe(META_HEAD_BYTES + meta.configuration.length + CRC_BYTES);
+  bytes[0] = FAMILY.meta;
+  bytes.writeUInt16BE(IMAGE_FORMAT, 1);
+  writeUint64(bytes, meta.appliedIndex, 3);
+  writeUint64(bytes, meta.appliedTerm, 11);
+  writeUint64(bytes, meta.revision, 19);
+  writeUint64(bytes, meta.compactRevision, 27);
+  writeUint64(bytes, meta.stamps, 35);
+  bytes.write(meta.digest, 43, 'hex');
+  bytes.set(meta.configuration, META_HEAD_BYTES);
+  return { bytes, keyLength: 1 };
+}
+
+/**
+ * Key and value of a record put together again as they were sealed, or undefined if the checksum does not fit. `bytes` is a
+ * copy and outlives the record.
+ */
+export function unsealed(record: ImageRecord): Unsealed | undefined {
+  const { key, value } = record;
+  if (key.length === 0 || value.length < CRC_BYTES) return undefined;
+  const bytes = Buffer.allocUnsafe(key.length + value.length);
+  bytes.set(key, 0);
+  bytes.set(value, key.length);
+  const end = bytes.length - CRC_BYTES;
+  return crc32(bytes.subarray(0, end)) === bytes.readUInt32BE(end) ? { bytes, keyLength: key.length } : undefined;
+}
+
+/** What a record with a good checksum says, or, as text, why it says nothing. */
+export function decodeRecord({ bytes, keyLength }: Unsealed): DecodedRecord | string {
+  const end = bytes.length - CRC_BYTES;
+  switch (bytes[0]) {
+    case FAMILY.meta: {
+      if (keyLength !== 1 || end < META_HEAD_BYTES) return 'a meta record of the wrong size';
+      const format = bytes.readUInt16BE(1);
+      if (format !== IMAGE_FORMAT) return `format ${format}, this program knows ${IMAGE_FORMAT}`;
+      const meta: ImageMeta = {
+        appliedIndex: readUint64(bytes, 3),
+        appliedTerm: readUint64(bytes, 11),
+        revision: readUint64(bytes, 19),
+        compactRevision: readUint64(bytes, 27),
+        stamps: readUint64(bytes, 35),
+        digest: bytes.toString('hex', 43, 59),
+        configuration: bytes.subarray(META_HEAD_BYTES, end),
+      };
+      return { type: 'meta', meta };
+    }
+    case FAMILY.lease:
+      if (keyLength !== LEASE_KEY_BYTES || end !== LEASE_RECORD_BYTES) return 'a lease record of the wrong size';
+      return {
+        type: 'lease',
+        id: bytes.readBigInt64BE(1),
+        stamp: readUint64(bytes, 9),
+        grantedMs: readUint64(bytes, 17),
+        remainingMs: readUint64(bytes, 25),
+      };
+    case FAMILY.version: {
+      if (keyLength !== VERSION_KEY_BYTES || end < VERSION_HEAD_BYTES) return 'a key record of the wrong size';
+      const keyEnd = VERSION_HEAD_BYTES + bytes.readUInt32BE(37);
+      if (keyEnd > end) return 'a key record of the wrong size';
+      return {
+        type: 'version',
+        modRevision: readUint64(bytes, 1),
+        sub: bytes.readUInt32BE(9),
+        createRevision: readUint64(bytes, 13),
+        version: readUint64(bytes, 21),
+        lease: bytes.readBigInt64BE(29),
+        key: byteString(bytes.subarray(VERSION_HEAD_BYTES, keyEnd)),
+        value: byteString(bytes.subarray(keyEnd, end)),
+      };
+    }
+    case FAMILY.member: {
+      const attributes = keyLength === 9 ? decodeAttributes(bytes.subarray(9, end)) : undefined;
+      if (attributes === undefined) return 'a member record that cannot be read';
+      return { type: 'member', id: bytes.readBigUInt64BE(1), ...attributes };
+    }
+    default:
+      return `a record of unknown family ${bytes[0]}`;
+  }
+}
+
+/** A whole number up to 2^53 - 1 as 64 bits. */
+function writeUint64(bytes: Buffer, value: number, at: number): void {
+  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
+  bytes.writeUInt32BE(value >>> 0, at + 4);
+}
+
+function readUint64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
+}

@@ -1,0 +1,64 @@
+/**
+ * Judges a whole image, record by record in key order (S2, D1): checksums, order, layouts, and at the end that the meta
+ * record is there and its digest is that of the records read. Damage is a value that says what is wrong; the answer to it is to
+ * discard the image and build it again from log or peers.
+ */
+import { compareBytes } from '../base/bytes.ts';
+import type { ImageRecord } from '../store/image.ts';
+import { RecordSum } from './digest.ts';
+import { type DecodedRecord, decodeRecord, hashedLength, type ImageMeta, unsealed } from './image-records.ts';
+import { stateDigest } from './state-digest.ts';
+
+/** Why an image cannot be used. Not an Error: nobody throws it. */
+export class ImageDamage {
+  /** One line, for the log. */
+  readonly what: string;
+
+  constructor(what: string) {
+    this.what = what;
+  }
+}
+
+export class ImageVerifier {
+  /** Sums of the records read so far, by family. */
+  readonly sums = { lease: new RecordSum(), version: new RecordSum(), member: new RecordSum() };
+  #meta: ImageMeta | undefined;
+  #lastKey: Uint8Array | undefined;
+  #count = 0;
+
+  /** Takes the next record. Its content is good in itself; the image is good only if `finish` says so. */
+  read(record: ImageRecord): DecodedRecord | ImageDamage {
+    this.#count += 1;
+    const where = `record ${this.#count} (key ${Buffer.from(record.key).toString('hex')})`;
+    const bytes = unsealed(record);
+    if (bytes === undefined) return new ImageDamage(`${where}: checksum does not fit`);
+    if (this.#lastKey !== undefined && compareBytes(this.#lastKey, record.key) >= 0)
+      return new ImageDamage(`${where}: out of order`);
+    this.#lastKey = bytes.bytes.subarray(0, bytes.keyLength);
+    const decoded = decodeRecord(bytes);
+    if (typeof decoded === 'string') return new ImageDamage(`${where}: ${decoded}`);
+    if (decoded.type === 'meta') this.#meta = decoded.meta;
+    else this.sums[decoded.type].add(bytes.bytes, hashedLength(bytes));
+    return decoded;
+  }
+
+  /** All records were read. */
+  finish(): ImageMeta | ImageDamage {
+    const meta = this.#meta;
+    if (meta === undefined) return new ImageDamage('the meta record is missing');
+    const digest = stateDigest([this.sums.lease, this.sums.version, this.sums.member], meta);
+    if (digest !== meta.digest)
+      return new ImageDamage(`digest of the records is ${digest}, the meta record says ${meta.digest}`);
+    return meta;
+  }
+}
+
+/** Reads all records of an image, in key order. */
+export function verifyRecords(records: Iterable<ImageRecord>): ImageMeta | ImageDamage {
+  const verifier = new ImageVerifier();
+  for (const record of records) {
+    const read = verifier.read(record);
+    if (read instanceof ImageDamage) return read;
+  }
+  return verifier.finish();
+}

@@ -1,0 +1,172 @@
+/**
+ * Keys and values: what put, delete and range mean (etcd server/storage/mvcc and apply; etcd-lease-semantics.md §2.4). Every
+ * change goes through here: it makes the version, moves the key between leases, tells history and the image. Checks come
+ * before effects; a caller that skipped one meets an assert, never a half-done command. Invariants: K2, K6, L5, L9.
+ */
+import { assert } from '../base/assert.ts';
+import { type ByteString, byteString } from '../base/bytes.ts';
+import { NO_SLOT } from '../base/id-table.ts';
+import { type DeleteRange, type LeaseId, NO_LEASE, type Put, type Range } from './command.ts';
+import type { RecordSum } from './digest.ts';
+import { History } from './history.ts';
+import { ImageQueue } from './image-queue.ts';
+import { type VersionRecord, versionRecord } from './image-records.ts';
+import { fits, intervalOf, type KeyIndex, type KeyNode, type KeyVersion, keyValueOf } from './key-index.ts';
+import type { Lessor } from './lessor.ts';
+import type { DeleteRangeResult, PutResult, RangeResult, Refusal } from './outcome.ts';
+import { selectRange } from './range.ts';
+import type { Revisions } from './revision.ts';
+
+/** Bytes that a version counts for in the quota besides key and value: about what it needs in memory. */
+const VERSION_QUOTA_BYTES = 256;
+
+/** A deterministic no from below the machine; it becomes the refusal of an `Outcome`. */
+export interface Refused {
+  readonly type: 'refused';
+  readonly refusal: Refusal;
+}
+
+export function refused(refusal: Refusal): Refused {
+  return { type: 'refused', refusal };
+}
+
+export class Kv {
+  readonly revisions: Revisions;
+  readonly index: KeyIndex;
+  readonly history: History;
+  /** Version records for the image, and their sum. */
+  readonly records = new ImageQueue();
+  readonly #lessor: Lessor;
+  #sizeBytes = 0;
+
+  constructor(revisions: Revisions, index: KeyIndex, lessor: Lessor) {
+    this.revisions = revisions;
+    this.index = index;
+    this.history = new History(revisions);
+    this.#lessor = lessor;
+  }
+
+  /** Bytes that keys, values and their history count for in the quota. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  // ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether a range can be answered at all (K6). */
+  refusesRange(range: Range): Refusal | undefined {
+    if (range.revision > this.revisions.current) return 'futureRevision';
+    if (range.revision > 0 && range.revision < this.revisions.compacted) return 'compacted';
+    return undefined;
+  }
+
+  /** Reads the present, writes of the command under way included, or the end of an older revision. */
+  range(range: Range): RangeResult | Refused {
+    const refusal = this.refusesRange(range);
+    return refusal === undefined ? selectRange(this.index, this.revisions, range) : refused(refusal);
+  }
+
+  // ── checks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether the lease that a put names is unknown. A put may name none. */
+  namesUnknownLease(put: Put): boolean {
+    return put.lease !== NO_LEASE && this.#lessor.slotOf(put.lease) === NO_SLOT;
+  }
+
+  /** Whether a put needs the key to exist (`ignore_value`, `ignore_lease`). */
+  needsKey(put: Put): boolean {
+    return put.ignoreValue || put.ignoreLease;
+  }
+
+  /** Whether a put needs the key to exist, and it does not. */
+  lacksKey(put: Put): boolean {
+    return this.needsKey(put) && this.index.live(byteString(put.key)) === undefined;
+  }
+
+  // ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A checked put: its lease is known, and its key exists if that is needed. */
+  put(put: Put): PutResult {
+    const node = this.index.nodeFor(byteString(put.key));
+    const newest = node.newest;
+    const before = newest !== undefined && newest.version > 0 ? newest : undefined;
+    assert(before !== undefined || !this.needsKey(put), 'K6: a put that keeps value or lease was checked');
+    const lease = put.ignoreLease && before !== undefined ? before.lease : put.lease;
+    const value = put.ignoreValue && before !== undefined ? before.value : byteString(put.value);
+    this.#append(node, before, value, lease);
+    return { type: 'put', prevKv: put.prevKv && before !== undefined ? keyValueOf(before) : undefined };
+  }
+
+  /** Deletes what the request covers, in byte order. */
+  deleteRange(request: DeleteRange): DeleteRangeResult {
+    const nodes = this.index.liveNodes(intervalOf(byteString(request.key), byteString(request.rangeEnd)));
+    const prevKvs = request.prevKv ? nodes.map((node) => keyValueOf(node.newest as KeyVersion)) : [];
+    for (const node of nodes) this.delete(node);
+    return { type: 'deleteRange', deleted: nodes.length, prevKvs };
+  }
+
+  /** Deletes one live key. */
+  delete(node: KeyNode): void {
+    const version: KeyVersion = {
+      node,
+      modRevision: this.revisions.writing,
+      sub: this.revisions.nextSub(),
+      createRevision: 0,
+      version: 0,
+      value: '',
+      lease: NO_LEASE,
+    };
+    this.#lessor.move(node, NO_SLOT);
+    this.#take(version);
+    this.records.put(versionRecord(version));
+  }
+
+  #append(node: KeyNode, before: KeyVersion | undefined, value: ByteString, lease: LeaseId): void {
+    const modRevision = this.revisions.writing;
+    const slot = lease === NO_LEASE ? NO_SLOT : this.#lessor.slotOf(lease);
+    assert(lease === NO_LEASE || slot !== NO_SLOT, 'L9: a key is attached only to a lease that lives');
+    const version: KeyVersion = {
+      node,
+      modRevision,
+      sub: this.revisions.nextSub(),
+      createRevision: before === undefined ? modRevision : before.createRevision,
+      version: before === undefined ? 1 : before.version + 1,
+      value,
+      lease,
+    };
+    this.#take(version);
+    this.#lessor.move(node, slot);
+    this.records.put(versionRecord(version));
+  }
+
+  #take(version: KeyVersion): void {
+    this.index.append(version);
+    this.history.append(version);
+    this.#sizeBytes += VERSION_QUOTA_BYTES + version.node.key.length + version.value.length;
+  }
+
+  /** Takes over the versions of an image, in order of (revision, sub). False if they do not follow from each other. */
+  restore(records: readonly VersionRecord[], sum: RecordSum): boolean {
+    this.history.restart();
+    for (const { key, modRevision, sub, createRevision, version, value, lease } of records) {
+      const node = this.index.nodeFor(key);
+      const restored: KeyVersion = { node, modRevision, sub, createRevision, version, value, lease };
+      if (!fits(restored) || !this.history.follows(restored)) return false;
+      this.#take(restored);
+    }
+    this.records.sum.addSum(sum);
+    return this.history.isWhole && this.#restoreAttachments();
+  }
+
+  /** Attaches the restored live keys to their leases. False if a key names a lease that is not there. */
+  #restoreAttachments(): boolean {
+    for (const node of this.index.liveNodes({ from: '', to: undefined })) {
+      const lease = (node.newest as KeyVersion).lease;
+      if (lease === NO_LEASE) continue;
+      const slot = this.#lessor.slotOf(lease);
+      if (slot === NO_SLOT) return false;
+      this.#lessor.move(node, slot);
+    }
+    return true;
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * The state machine: committed entries in, outcomes out; the same on every member, byte for byte (D1, D2). Owns the order in
+ * which an entry's commands take effect and what each does to leases; what they do to keys is kv.ts's and txn.ts's. It reads no
+ * clock, no option and no chance: those the proposer read, and wrote what came of them into the command.
+ * Invariants: L2, L5, L6, L8, L10, L13, K2, K6, D1, D3, S2.
+ */
+import { assert, unreachable } from '../base/assert.ts';
+import { emptyBytes } from '../base/bytes.ts';
+import { NO_SLOT } from '../base/id-table.ts';
+import { leaseTtlSecondsMax } from '../base/limits.ts';
+import type { Entry, Index, Term } from '../store/entry.ts';
+import type { ImageBatch, ImageOp, ImageRecord } from '../store/image.ts';
+import { unpackCommands } from './codec.ts';
+import type { Command, LeaseId, Origin, Range, StampedLease } from './command.ts';
+import { hashKvAt, type KvHash } from './hash-kv.ts';
+import type { History } from './history.ts';
+import {
+  type ImageMeta,
+  type LeaseRecord,
+  type MemberRecord,
+  metaRecord,
+  sealed,
+  type VersionRecord,
+} from './image-records.ts';
+import { ImageDamage, ImageVerifier } from './image-verifier.ts';
+import { KeyIndex } from './key-index.ts';
+import { Kv, type Refused, refused } from './kv.ts';
+import { Lessor } from './lessor.ts';
+import { Members } from './members.ts';
+import type { DoneResult, Outcome, RangeResult, Result } from './outcome.ts';
+import { Revisions } from './revision.ts';
+import { stateDigest } from './state-digest.ts';
+import { applyTxn } from './txn.ts';
+
+const TTL_MS_MAX = leaseTtlSecondsMax * 1000;
+
+/**
+ * Told of what happens to leases while an entry is applied. `ended` comes while the slot can still be read; the slot may be
+ * given to another lease afterwards. The others come when the change is in place.
+ */
+export interface LeaseObserver {
+  granted(slot: number): void;
+  ended(slot: number): void;
+  checkpointed(slot: number): void;
+  cleared(slot: number): void;
+}
+
+/** What became of one command of an entry. */
+export interface AppliedCommand {
+  readonly origin: Origin;
+  readonly command: Command;
+  readonly outcome: Outcome;
+}
+
+export class Machine {
+  readonly lessor = new Lessor();
+  readonly #revisions: Revisions;
+  readonly #kv: Kv;
+  readonly #members = new Members();
+  #appliedIndex: Index = 0;
+  #appliedTerm: Term = 0;
+  #configuration: Uint8Array = emptyBytes;
+  /** Applied index of the last batch taken. */
+  #takenIndex: Index = 0;
+
+  /** An empty state, before the first entry. */
+  constructor() {
+    this.#revisions = new Revisions();
+    this.#kv = new Kv(this.#revisions, new KeyIndex(), this.lessor);
+  }
+
+  /** The state an image holds, or what is wrong with the image. Checks everything: order, checksums, digest, references. */
+  static load(records: Iterable<ImageRecord>): Machine | ImageDamage {
+    const verifier = new ImageVerifier();
+    const leases: LeaseRecord[] = [];
+    const versions: VersionRecord[] = [];
+    const members: MemberRecord[] = [];
+    for (const record of records) {
+      const read = verifier.read(record);
+      if (read instanceof ImageDamage) return read;
+      if (read.type === 'lease') leases.push(read);
+      else if (read.type === 'version') versions.push(read);
+      else if (read.type === 'member') members.push(read);
+    }
+    const meta = verifier.finish();
+    if (meta instanceof ImageDamage) return meta;
+    const machine = new Machine();
+    machine.#restoreMeta(meta);
+    if (!machine.lessor.restore(leases, meta.stamps)) return new ImageDamage('a lease record is out of bounds');
+    if (!machine.#kv.restore(versions, verifier.sums.version))
+      return new ImageDamage('key records do not fit together');
+    for (const member of members) machine.#members.restore(member);
+    assert(machine.digest() === meta.digest, 'D3: a restored state has the digest of its image');
+    return machine;
+  }
+
+  // ── what it stands at ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get appliedIndex(): Index {
+    return this.#appliedIndex;
+  }
+
+  get appliedTerm(): Term {
+    return this.#appliedTerm;
+  }
+
+  /** The store's revision; 1 when nothing was ever written, as in etcd. */
+  get revision(): number {
+    return this.#revisions.current;
+  }
+
+  /** Reads below it are refused; 0: never compacted. */
+  get compactRevision(): number {
+    return this.#revisions.compacted;
+  }
+
+  /** Payload of the last applied configuration entry, as it came; empty before the first. Raft knows what it says. */
+  get configuration(): Uint8Array {
+    return this.#configuration;
+  }
+
+  /** Keys that have a value. */
+  get keyCount(): number {
+    return this.#kv.index.liveCount;
+  }
+
+  /** What counts for the quota: keys, values and their history, and leases. */
+  get sizeBytes(): number {
+    return this.#kv.sizeBytes + this.lessor.sizeBytes;
+  }
+
+  /** Hash of the whole state, 32 hexadecimal digits. Without the applied index: equal states give equal digests (D1). */
+  digest(): string {
+    return stateDigest([this.lessor.sum, this.#kv.records.sum, this.#members.records.sum], {
+      revision: this.revision,
+      compactRevision: this.compactRevision,
+      stamps: this.lessor.stampsGiven,
+      configuration: this.#configuration,
+    });
+  }
+
+  /** The digest together with the index it stands for: two members compare these where the indexes are equal. */
+  digestAtIndex(): { readonly index: Index; readonly digest: string } {
+    return { index: this.#appliedIndex, digest: this.digest() };
+  }
+
+  // ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Events by revision, for watchers. */
+  get history(): History {
+    return this.#kv.history;
+  }
+
+  /** The present, or the end of an older revision that is not compacted. */
+  range(range: Range): RangeResult | Refused {
+    return this.#kv.range(range);
+  }
+
+  /** All live leases, ascending. */
+  leases(): LeaseId[] {
+    return this.lessor.leases();
+  }
+
+  /** Keys attached to a lease, in byte order. */
+  leaseKeys(id: LeaseId): Uint8Array[] {
+    return this.lessor.keysOf(id);
+  }
+
+  /** What members published of themselves, ascending by id. */
+  members(): MemberRecord[] {
+    return this.#members.list();
+  }
+
+  /** Hash over the keys as of `revision` (0: now), equal on all members that hold it. */
+  hashKv(revision: number): KvHash | Refused {
+    return hashKvAt(this.#kv, revision);
+  }
+
+  // ── image ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** About how many bytes `takeImageBatch` would hand out; 0: nothing was applied since the last one. */
+  get pendingImageBytes(): number {
+    if (this.#appliedIndex === this.#takenIndex) return 0;
+    const { lessor } = this;
+    return 64 + lessor.pendingImageBytes + this.#kv.records.pendingBytes + this.#members.records.pendingBytes;
+  }
+
+  /** All changes since the last batch and the meta record that fits them, or undefined if nothing was applied since. */
+  takeImageBatch(): ImageBatch | undefined {
+    if (this.#appliedIndex === this.#takenIndex) return undefined;
+    const ops: ImageOp[] = [];
+    this.lessor.drainImageOps(ops);
+    this.#kv.records.drain(ops);
+    this.#members.records.drain(ops);
+    ops.push(sealed(metaRecord(this.#meta())));
+    this.#takenIndex = this.#appliedIndex;
+    return { ops, appliedIndex: this.#appliedIndex };
+  }
+
+  #meta(): ImageMeta {
+    return {
+      appliedIndex: this.#appliedIndex,
+      appliedTerm: this.#appliedTerm,
+      revision: this.revision,
+      compactRevision: this.compactRevision,
+      stamps: this.lessor.stampsGiven,
+      digest: this.digest(),
+      configuration: this.#configuration,
+    };
+  }
+
+  #restoreMeta(meta: ImageMeta): void {
+    this.#appliedIndex = meta.appliedIndex;
+    this.#appliedTerm = meta.appliedTerm;
+    this.#takenIndex = meta.appliedIndex;
+    this.#configuration = meta.configuration;
+    this.#revisions.restore(meta.revision, meta.compactRevision);
+  }
+
+  // ── apply ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Applies the next entry of the log. Each of its commands is answered, in order. */
+  apply(entry: Entry, observer?: LeaseObserver): readonly AppliedCommand[] {
+    assert(entry.index === this.#appliedIndex + 1, 'D1: entries are applied in order, each once');
+    assert(entry.term >= this.#appliedTerm, 'R2: terms do not go back along the log');
+    this.#appliedIndex = entry.index;
+    this.#appliedTerm = entry.term;
+    switch (entry.kind) {
+      case 'empty':
+        return [];
+      case 'configuration':
+        this.#configuration = Uint8Array.from(entry.payload);
+        return [];
+      case 'commands':
+        return unpackCommands(entry.payload).map(({ origin, command }) => {
+          const outcome = this.#outcome(this.#execute(command, entry.term, observer));
+          return { origin, command, outcome };
+        });
+      default:
+        return unreachable(entry.kind);
+    }
+  }
+
+  #outcome(result: Result | Refused): Outcome {
+    assert(!this.#revisions.open, 'K2: a command closes its revision');
+    const { revision } = this;
+    return result.type === 'refused'
+      ? { ok: false, revision, refusal: result.refusal }
+      : { ok: true, revision, result };
+  }
+
+  #execute(command: Command, term: Term, observer: LeaseObserver | undefined): Result | Refused {
+    switch (command.type) {
+      case 'grant':
+        return this.#grant(command.id, command.ttlMs, observer);
+      case 'revoke':
+        return this.#revoke(command.id, observer);
+      case 'put': {
+        if (this.#kv.namesUnknownLease(command)) return refused('leaseNotFound');
+        if (this.#kv.lacksKey(command)) return refused('keyNotFound');
+        return this.#closing(this.#kv.put(command));
+      }
+      case 'deleteRange':
+        return this.#closing(this.#kv.deleteRange(command));
+      case 'txn':
+        return this.#closing(applyTxn(this.#kv, command));
+      case 'expire':
+        if (command.term !== term) return refused('wrongTerm');
+        return this.#touching(command.leases, (slot) => {
+          this.#endLease(slot, observer);
+          return true;
+        });
+      case 'checkpoint':
+        if (command.term !== term) return refused('wrongTerm');
+        return this.#touching(command.leases, (slot, { remainingMs }) => {
+          if (remainingMs < 1 || remainingMs > this.lessor.grantedMsAt(slot)) return false;
+          this.lessor.checkpoint(slot, remainingMs);
+          observer?.checkpointed(slot);
+          return true;
+        });
+      case 'clear':
+        if (command.term !== term) return refused('wrongTerm');
+        return this.#touching(command.leases, (slot) => {
+          if (this.lessor.remainingMsAt(slot) === 0) return false;
+          this.lessor.clear(slot);
+          observer?.cleared(slot);
+          return true;
+        });
+      case 'publish':
+        this.#members.publish(command);
+        return { type: 'done', touched: 1 };
+      default:
+        return unreachable(command);
+    }
+  }
+
+  /** Ends the command's revision, if it changed anything. */
+  #closing<T>(result: T): T {
+    this.#revisions.close();
+    return result;
+  }
+
+  /** Id 0 stands for "choose one" only at the edge. A TTL out of bounds should have been clamped there; here it is refused. */
+  #grant(id: LeaseId, ttlMs: number, observer: LeaseObserver | undefined): Result | Refused {
+    if (id === 0n) return refused('leaseNotFound');
+    if (!(ttlMs >= 1 && ttlMs <= TTL_MS_MAX)) return refused('leaseTtlTooLarge');
+    if (this.lessor.slotOf(id) !== NO_SLOT) return refused('leaseExists');
+    const slot = this.lessor.grant(id, ttlMs);
+    observer?.granted(slot);
+    return { type: 'grant', id, ttlMs };
+  }
+
+  #revoke(id: LeaseId, observer: LeaseObserver | undefined): Result | Refused {
+    const slot = this.lessor.slotOf(id);
+    if (slot === NO_SLOT) return refused('leaseNotFound');
+    this.#endLease(slot, observer);
+    return { type: 'done', touched: 1 };
+  }
+
+  /** The keys go under one revision, in byte order, and the lease with them; without keys there is no revision (L5). */
+  #endLease(slot: number, observer: LeaseObserver | undefined): void {
+    const before = this.revision;
+    const nodes = this.lessor.keysAt(slot);
+    for (const node of nodes) this.#kv.delete(node);
+    observer?.ended(slot);
+    this.lessor.end(slot);
+    this.#revisions.close();
+    assert(this.revision === before + (nodes.length > 0 ? 1 : 0), 'L5: one revoke is one revision, or none');
+  }
+
+  /** Does `touch` for each lease that still lives under the stamp it was decided for (L8), in the order given. */
+  #touching<L extends StampedLease>(leases: readonly L[], touch: (slot: number, lease: L) => boolean): DoneResult {
+    let touched = 0;
+    for (const lease of leases) {
+      const slot = this.lessor.slotOf(lease.id);
+      if (slot === NO_SLOT || this.lessor.stampAt(slot) !== lease.stamp) continue;
+      if (touch(slot, lease)) touched += 1;
+    }
+    return { type: 'done', touched };
+  }
+}

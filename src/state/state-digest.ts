@@ -1,0 +1,23 @@
+/**
+ * One digest for the whole state (D1): the records' sums and the counters that are not in any record. The applied index is not
+ * in it, so that equal states compare equal whatever no-ops led there.
+ */
+import { RecordSum } from './digest.ts';
+import type { ImageMeta } from './image-records.ts';
+
+/** The counters of the state; a part of the image's meta record. */
+export type StateCounters = Pick<ImageMeta, 'revision' | 'compactRevision' | 'stamps' | 'configuration'>;
+
+/** 32 hexadecimal digits. */
+export function stateDigest(sums: readonly RecordSum[], counters: StateCounters): string {
+  const total = new RecordSum();
+  for (const sum of sums) total.addSum(sum);
+  const { revision, compactRevision, stamps, configuration } = counters;
+  const bytes = Buffer.alloc(24 + configuration.length);
+  bytes.writeDoubleBE(revision, 0);
+  bytes.writeDoubleBE(compactRevision, 8);
+  bytes.writeDoubleBE(stamps, 16);
+  bytes.set(configuration, 24);
+  total.add(bytes, bytes.length);
+  return total.hex();
+}
