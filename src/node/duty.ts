@@ -122,7 +122,7 @@ export class Duty {
 
   /** A client's command goes into our log. */
   proposed(command: Command): void {
-    if (command.type === 'revoke' && this.primary.term !== undefined) this.primary.revokeProposed(command.id);
+    if (command.type === 'revoke') this.primary.revokeProposed(command.id, this.leading);
   }
 
   /** A command was applied, whatever came of it. */

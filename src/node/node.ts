@@ -109,13 +109,7 @@ export class Node {
   }
 
   status(): NodeStatus {
-    return describeNode(
-      this,
-      this.#duty.primary,
-      this.#applier.imageIndex,
-      this.#clock.stalledMs,
-      this.#space.noSpace(this.#machine),
-    );
+    return describeNode(this, this.#duty.primary, this.#applier.imageIndex, this.#clock.stalledMs);
   }
 
   #wake(): void {
@@ -276,13 +270,13 @@ export class Node {
   #apply(entry: Entry, nowMs: number): void {
     const newTerm = entry.term > this.#machine.appliedTerm;
     const applied = this.#machine.apply(entry, this.#duty.primary.term === undefined ? undefined : this.#duty.observer);
+    this.options.observe?.(entry, applied);
     if (newTerm) this.#proposals.termApplied(entry.term, nowMs);
     for (const { origin, command, outcome } of applied) {
       this.#duty.commandApplied(command);
       this.#proposals.settle(origin, outcome);
     }
     this.#duty.entryApplied(entry);
-    this.options.observe?.(entry, applied);
   }
 
   /** Everything that can be answered in this step is, with role and term read in the same step. */

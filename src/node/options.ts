@@ -19,7 +19,7 @@ export interface NodeOptions {
   readonly seed: bigint;
   /** Bytes of state above which growth is refused (etcd's --quota-backend-bytes). */
   readonly quotaBytes: number;
-  /** Sees every applied entry, after its effects: metrics and the simulator's checkers. */
+  /** Sees every applied entry, after its effects and before its answers: metrics and the simulator's checkers. */
   readonly observe?: (entry: Entry, commands: readonly AppliedCommand[]) => void;
 }
 

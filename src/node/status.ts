@@ -21,13 +21,7 @@ export interface NodeStatus {
   readonly stalledMs: number;
 }
 
-export function describeNode(
-  node: Node,
-  primary: Primary<AskerKey>,
-  imageIndex: Index,
-  stalledMs: number,
-  noSpace: boolean,
-): NodeStatus {
+export function describeNode(node: Node, primary: Primary<AskerKey>, imageIndex: Index, stalledMs: number): NodeStatus {
   const { machine } = node;
   return {
     raft: node.raft.describe(),

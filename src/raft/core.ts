@@ -12,11 +12,10 @@ import { NO_MEMBER } from '../store/entry.ts';
 import { Configurations } from './configurations.ts';
 import { RaftLog } from './log.ts';
 import type { Message, SnapshotHead } from './message.ts';
-import type { Progress } from './progress.ts';
-import { isVoter } from './quorum.ts';
-import type { RoundAnswer } from './ready.ts';
-import type { Configuration, Role } from './types.ts';
 import type { RaftOptions, RaftRestored } from './options.ts';
+import { type Campaign, type Installing, type Leading, newTickets, type Tickets } from './parts.ts';
+import { hasQuorum, isVoter } from './quorum.ts';
+import type { Configuration, Role } from './types.ts';
 
 /** A message that may have to wait for the disk. */
 interface Held {
@@ -27,63 +26,6 @@ interface Held {
   readonly hardVersion: number;
   /** The highest index it vouches for; 0 for none. */
   readonly vouchesFor: Index;
-}
-
-/** A ballot, ours. */
-export interface Campaign {
-  readonly votes: Map<MemberId, boolean>;
-  /** The old leader asked for it. */
-  readonly transfer: boolean;
-}
-
-/** A quorum round under way (read-index.ts). */
-export interface RoundInFlight {
-  /** An answer that echoes this number or a later one was given after the round began. */
-  readonly number: number;
-  readonly index: Index;
-  /** Our own tickets it answers; 0 for none. */
-  readonly upTo: number;
-  /** Followers that asked, with the context to answer. */
-  readonly asked: ReadonlyMap<MemberId, number>;
-  readonly echoed: Set<MemberId>;
-}
-
-/** What only a leader has; gone when it steps down. */
-export interface Leading {
-  readonly followers: Map<MemberId, Progress>;
-  /** The first entry of our own term. */
-  readonly termStart: Index;
-  heartbeatElapsed: number;
-  uncommittedBytes: number;
-  transferTarget: MemberId;
-  transferElapsed: number;
-  /** The newest round number, in every heartbeat and append. */
-  newestRound: number;
-  round: RoundInFlight | undefined;
-  asking: Map<MemberId, number>;
-}
-
-/** Tickets of this member's own readers, whoever leads. */
-export interface Tickets {
-  /** The last one handed out in this boot. */
-  last: number;
-  /** Highest ticket that waits for a round to begin; 0 for none. */
-  waiting: number;
-  /** Highest ticket of the round under way; 0 for none. */
-  inFlight: number;
-  answered: RoundAnswer | undefined;
-  lost: boolean;
-  /** As a follower: the last context used, and the first one of the question under way. */
-  context: number;
-  firstContext: number;
-  askedTicks: number;
-}
-
-/** A snapshot that is being written to disk. */
-export interface Installing {
-  readonly head: SnapshotHead;
-  readonly hardVersion: number;
-  readonly commit: Index;
 }
 
 export class Core {
@@ -141,17 +83,7 @@ export class Core {
     assert(this.commit <= this.log.lastIndex, 'R13: the log ends below what was committed');
     assert(this.log.lastTerm <= this.term, 'R13: the log is of a later term than the hard state');
     assert(this.needsSnapshot || this.handedOut >= this.log.base.index, 'R13: the log begins above the image');
-    this.tickets = {
-      last: 0,
-      waiting: 0,
-      inFlight: 0,
-      answered: undefined,
-      lost: false,
-      // Another start of this member asked under other numbers: an answer still on its way to it must not count for us.
-      context: Math.floor(options.random() * 0x1_0000_0000) * 0x10_0000,
-      firstContext: 0,
-      askedTicks: 0,
-    };
+    this.tickets = newTickets(options.random());
     this.resetElectionTimer();
   }
 
@@ -175,7 +107,9 @@ export class Core {
   }
   /** May this member stand for election? */
   get promotable(): boolean {
-    return isVoter(this.configuration, this.id) && !this.needsSnapshot && this.installing === undefined && !this.diskStuck;
+    return (
+      isVoter(this.configuration, this.id) && !this.needsSnapshot && this.installing === undefined && !this.diskStuck
+    );
   }
   get ownTermCommitted(): boolean {
     return this.leading !== undefined && this.commit >= this.leading.termStart;
@@ -213,10 +147,11 @@ export class Core {
     return safe;
   }
 
-  /** A random election timeout in [electionTicks, 2 · electionTicks), from now. */
+  /** A random election timeout in [electionTicks, 2 · electionTicks), from now. A sole voter has nobody to wait for. */
   resetElectionTimer(): void {
     this.electionElapsed = 0;
-    this.timeoutTicks = this.electionTicks + Math.floor(this.random() * this.electionTicks);
+    const alone = hasQuorum(this.configuration, (voter) => voter === this.id);
+    this.timeoutTicks = alone ? 1 : this.electionTicks + Math.floor(this.random() * this.electionTicks);
   }
 
   /** Enters `term`, voting for `vote`; both go to disk as one (M02). */
@@ -249,6 +184,20 @@ export class Core {
     if (tickets.waiting > 0 || tickets.inFlight > 0) tickets.lost = true;
     tickets.waiting = 0;
     tickets.inFlight = 0;
+  }
+
+  /** Puts entries at the end of the log; a conflicting suffix from `entries[0].index` on is cut off first (followers only). */
+  append(entries: readonly Entry[]): void {
+    const first = entries[0];
+    if (first === undefined) return;
+    if (first.index <= this.log.lastIndex) {
+      assert(this.leading === undefined, 'R2: a leader keeps its log');
+      assert(first.index > this.commit, 'R5: a committed entry would be overwritten');
+      this.log.cutFrom(first.index);
+      this.configurations.cutFrom(first.index);
+    }
+    this.log.append(entries);
+    this.configurations.appended(entries);
   }
 
   /** Raises the commit index; never lowers it. */
@@ -302,10 +251,14 @@ export class Core {
     return installing;
   }
 
-  /** Committed entries not handed out yet, within a turn's budget. None while there is no image to apply them to. */
+  /**
+   * Committed entries not handed out yet, within a turn's budget: those on our own disk, so that the image, which follows what
+   * is applied, never runs ahead of the log. None while there is no image to apply them to.
+   */
   takeCommitted(): readonly Entry[] {
-    if (this.handedOut >= this.commit || this.needsSnapshot || this.installing !== undefined) return [];
-    const entries = this.log.slice(this.handedOut + 1, this.commit, applyBytesPerTurnMax);
+    const upTo = Math.min(this.commit, this.log.persisted);
+    if (this.handedOut >= upTo || this.needsSnapshot || this.installing !== undefined) return [];
+    const entries = this.log.slice(this.handedOut + 1, upTo, applyBytesPerTurnMax);
     this.handedOut += entries.length;
     return entries;
   }

@@ -99,6 +99,16 @@ export class RaftLog {
     return bytes;
   }
 
+  /** The lowest index behind which at most `bytesMax` payload bytes follow. */
+  indexBeforeBytes(bytesMax: number): Index {
+    let bytes = 0;
+    for (let i = this.#entries.length; i > 0; i--) {
+      bytes += (this.#entries[i - 1] as Entry).payload.length;
+      if (bytes > bytesMax) return this.#base.index + i;
+    }
+    return this.#base.index;
+  }
+
   /** Adds entries directly behind the end. */
   append(entries: readonly Entry[]): void {
     for (const entry of entries) {

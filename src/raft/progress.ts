@@ -39,6 +39,8 @@ export class Progress {
   stream: StreamState = 'none';
   /** Ticks left of `settling`. */
   settleTicks = 0;
+  /** Index of the image that was streamed last; 0 if that failed. */
+  imageIndex: Index = 0;
   /** It said that its image is lost: its log is good, but it applies nothing until an image comes. */
   needsImage = false;
 
@@ -136,6 +138,26 @@ export class Progress {
   /** Asks the node for a stream, unless one is on its road. */
   wantImage(): void {
     if (this.stream === 'none') this.stream = 'wanted';
+  }
+
+  /** No image is needed any more. */
+  imageArrived(): void {
+    if (this.stream === 'wanted' || this.stream === 'settling') this.stream = 'none';
+  }
+
+  /** The stream ended. What comes of it shows within `ticks`; until then nothing else is tried. */
+  streamEnded(imageIndex: Index, ticks: number): void {
+    this.stream = 'settling';
+    this.imageIndex = imageIndex;
+    this.settleTicks = ticks;
+  }
+
+  /** A tick has passed: a stream that settled long enough is over, and a probe shows where the follower stands. */
+  tickStream(): void {
+    if (this.stream !== 'settling' || --this.settleTicks > 0) return;
+    this.stream = 'none';
+    if (this.#state === 'snapshot') this.becomeProbe(this.imageIndex + 1);
+    else if (this.needsImage) this.wantImage();
   }
 
   #clearWindow(): void {

@@ -27,8 +27,11 @@ export interface Ready {
   /** Newly committed entries, in log order, each handed out once. */
   readonly committed: readonly Entry[];
   readonly rounds: RoundAnswer | undefined;
-  /** Tickets asked before this turn that were not answered never will be: term or leader changed. Ask anew. */
+  /** Term or leader changed: tickets handed out before this Ready and not answered in it never will be. Ask anew. */
   readonly roundsLost: boolean;
-  /** Members (we lead) that are behind our log's base and have no stream under way; answer with `snapshotSent`. */
+  /**
+   * Members (we lead) that need an image and have no stream under way. Each is named once per stream: every mention must end
+   * in one `snapshotSent`, good or bad, before it is named again.
+   */
   readonly snapshotsWanted: readonly MemberId[];
 }

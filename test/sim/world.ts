@@ -95,11 +95,11 @@ export class SimMember {
 
   start(): void {
     const boot = ++this.boots;
-    const { raft, imageRecords } = this.#disks.open();
-    const machine = imageRecords === undefined ? new Machine() : Machine.load(imageRecords);
+    const { loaded, imageRecords } = this.#disks.open();
+    const machine = imageRecords.length === 0 ? new Machine() : Machine.load(imageRecords);
     if (!(machine instanceof Machine)) throw new Error(`image of member ${this.id}: ${JSON.stringify(machine)}`);
     this.#world.checks.restored(machine);
-    const restored = { raft: this.#disks.restoredRaft(raft, machine), machine };
+    const restored = { raft: this.#disks.restored(loaded, machine), machine };
     const node: Node = new Node(
       {
         member: this.id,
@@ -123,7 +123,6 @@ export class SimMember {
     if (this.node === undefined) return;
     this.#world.crashes++;
     this.node = undefined;
-    this.boots += 0;
     for (const forget of this.forgotten) forget();
     this.forgotten = [];
     this.#disks.crash();
@@ -137,6 +136,11 @@ export class SimMember {
   pause(durationMs: number, frozen: boolean): void {
     this.#pausedUntilMs = this.#world.timeline.nowMs + durationMs;
     if (frozen) this.#frozenMs += durationMs;
+  }
+
+  /** A pause ends early. */
+  resume(): void {
+    this.#pausedUntilMs = 0;
   }
 
   enqueue(input: Input): void {
@@ -178,21 +182,15 @@ export class SimMember {
       wake: () => after(this.#prng.unit() * 0.1, () => this.node?.turn(this.#monoMs())),
       wal: {
         write: (group) => {
-          this.#disks.writeLog(group);
-          after(0.1 + this.#prng.unit() * (this.#prng.chance(0.02) ? 200 : 1), () => {
-            this.#disks.logSynced();
-            this.enqueue({ type: 'persisted' });
-          });
+          this.#disks.writeLog(group, () => this.enqueue({ type: 'persisted' }));
+          after(0.1 + this.#prng.unit() * (this.#prng.chance(0.02) ? 200 : 1), () => this.#disks.logSynced());
         },
         dropUpTo: (index) => this.#disks.dropLog(index),
       },
       image: {
         write: (batch) => {
-          this.#disks.writeImage(batch);
-          after(1 + this.#prng.unit() * 20, () => {
-            this.#disks.imageSynced();
-            this.enqueue({ type: 'imageWritten', appliedIndex: batch.appliedIndex });
-          });
+          this.#disks.writeImage(batch, () => this.enqueue({ type: 'imageWritten', appliedIndex: batch.appliedIndex }));
+          after(1 + this.#prng.unit() * 20, () => this.#disks.imageSynced());
         },
       },
       peers: {
