@@ -56,7 +56,15 @@ function skipReason(test: TestCase): string {
 }
 
 function errorText(error: SerializedError): string {
-  const text = error.stack ?? error.message ?? String(error);
-  const diff = typeof error['diff'] === 'string' ? `\n${error['diff']}` : '';
-  return `${text}${diff}`.replace(/^/gm, '       ');
+  const stack = (error.stack ?? error.message ?? String(error))
+    .split('\n')
+    .filter((line) => !/^\s+at .*(node_modules|new Promise|node:internal)/.test(line));
+  const diff = typeof error['diff'] === 'string' ? ['', ...error['diff'].split('\n')] : [];
+  return [...stack, ...diff].map((line) => `       ${plain(line)}`.trimEnd()).join('\n');
+}
+
+/** Without the colours vitest puts into diffs: our output is read by people and machines alike. */
+function plain(line: string): string {
+  const colour = String.fromCharCode(27);
+  return line.replaceAll(new RegExp(`${colour}\\[[0-9;]*m`, 'g'), '');
 }

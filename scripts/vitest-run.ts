@@ -15,7 +15,7 @@ export interface Counts {
 }
 
 /** The environment variable that tells the reporter where to leave its counts. */
-export const countsVariable = 'LEASEHOLD_TEST_COUNTS';
+export const countsVariable = 'VITEST_COUNTS_FILE';
 
 /** Runs all tests, or those in files whose path contains one of `filters`; output goes to stdout as it comes. */
 export async function runTests(filters: readonly string[]): Promise<Counts> {

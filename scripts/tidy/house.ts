@@ -10,7 +10,7 @@ const bannedWords: readonly string[] = ['manager', 'handler', 'helper', 'util', 
 /** Spelled in two halves, so that this file does not trip over itself. */
 const unfinished = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].join('|')})\\b`);
 
-/** Checks every file; the rules about size, header, barrels and `any` are for `src/` alone. */
+/** Checks every file; the rules about size, header, barrels and `any` are for `src/` alone, and tests may hold long golden lines. */
 export function checkHouse(sources: readonly Source[]): readonly Problem[] {
   return sources.flatMap((source) => [
     ...checkText(source),
@@ -23,7 +23,8 @@ function checkText(source: Source): readonly Problem[] {
   const problems: Problem[] = [];
   source.text.split('\n').forEach((text, i) => {
     const add = (reason: string): void => void problems.push({ file: source.path, line: i + 1, reason });
-    if (text.length > columnsMax) add(`line of ${text.length} columns (at most ${columnsMax})`);
+    if (text.length > columnsMax && !source.path.startsWith('test/'))
+      add(`line of ${text.length} columns (at most ${columnsMax})`);
     const word = unfinished.exec(text)?.[1];
     if (word !== undefined) add(`${word}: nothing is left for later in main`);
   });

@@ -36,7 +36,8 @@ export const layers: ReadonlyMap<string, Layer> = new Map([
   ['server', impure([...core, 'disk', 'peer', 'rpc', 'gateway', 'console', 'ops'])],
   ['client', impure([])],
   ['cli', impure(['base', 'client'])],
-  ['bin', impure([...core, 'disk', 'peer', 'rpc', 'gateway', 'console', 'ops', 'server', 'client', 'cli'])],
+  ['local', impure(['base', 'cli'])],
+  ['bin', impure([...core, 'disk', 'peer', 'rpc', 'gateway', 'console', 'ops', 'server', 'client', 'cli', 'local'])],
 ]);
 
 /** Folders inside the purity line. */

@@ -117,3 +117,12 @@ export const appendBytesInFlightMax = 16 * 1024 * 1024;
 export const walWriteBytesMax = 16 * 1024 * 1024;
 /** Messages the Raft core holds back until a write is on disk; beyond it the oldest are dropped, as a network would. */
 export const heldMessagesMax = 1_024;
+
+/** Records read from the image at a time; measured: larger reads are no faster and hold twice the memory. */
+export const imageScanRecordsMax = 1_000;
+/** Bytes of a snapshot that arrive before they are written to the staged image as one synced batch. */
+export const snapshotStageBytesMax = 4 * 1024 * 1024;
+/** Free bytes of the disk kept back for deletes, revokes and expiry, unless a tenth of the disk is less. */
+export const diskReserveBytesMax = 64 * 1024 * 1024;
+/** Elements of one list in a peer message: bounds what a small frame can make us allocate. */
+export const peerListElementsMax = 1024 * 1024;

@@ -103,7 +103,14 @@ export function bytesText(count: bigint): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
   const exponent = Math.min(Math.floor(Math.log(size) / Math.log(1000)), units.length - 1);
   const value = Math.floor((size / 1000 ** exponent) * 10 + 0.5) / 10;
-  return `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ${units[exponent]}`;
+  return `${value < 10 ? value.toFixed(1) : halfToEven(value)} ${units[exponent]}`;
+}
+
+/** Go rounds a half to the even neighbour, where `toFixed` goes up: 20.5 kB is "20 kB". */
+function halfToEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
 }
 
 /** A value as Go's `encoding/json` can hold it; undefined members are left out, bytes become base64. */

@@ -248,5 +248,6 @@ function helpText(command: Command | undefined, argv: readonly string[]): string
   const group = argv.find((word) => commands.some((one) => one.name.startsWith(`${word} `)));
   const shown = group === undefined ? commands : commands.filter((one) => one.name.startsWith(`${group} `));
   const lines = shown.map((one) => `  ${one.name.padEnd(20)} ${one.summary}\n`).join('');
-  return `NAME:\n  leasectl - talks to a leasehold or etcd v3 cluster\n\nUSAGE:\n  leasectl <command> [flags]\n\nCOMMANDS:\n${lines}\n${globals}`;
+  const head = 'NAME:\n  leasectl - talks to a leasehold or etcd v3 cluster\n\nUSAGE:\n  leasectl <command> [flags]\n';
+  return `${head}\nCOMMANDS:\n${lines}\n${globals}`;
 }

@@ -36,9 +36,31 @@ export class DataDirError extends Error {
 export const rejoinRemedy =
   'restore it from a copy made while the member was stopped, or remove this member from the cluster and add it back under a new id with an empty data directory';
 
-/** Wraps what the file system answered, so that its errors reach the operator with a path and without a stack. */
+/** Wraps what the file system answered, so that its errors reach the operator with a path, a remedy and no stack. */
 export function fileSystemError(path: string, doing: string, cause: unknown): DataDirError {
   if (cause instanceof DataDirError) return cause;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-  return new DataDirError('fileSystem', path, `cannot ${doing} (${code}); check that it exists and is ours to write`, cause);
+  return new DataDirError('fileSystem', path, `cannot ${doing} (${code}); ${remedyFor(code)}`, cause);
+}
+
+/** Whether an error is the file system's own answer to a call. */
+export function isFileSystemAnswer(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
+function remedyFor(code: string): string {
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'free some space on its disk';
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'raise the limit of open files (ulimit -n)';
+    case 'EROFS':
+      return 'its file system is mounted read-only';
+    case 'EIO':
+      return 'its disk fails: look at the kernel log';
+    default:
+      return 'check that it exists and is ours to write';
+  }
 }

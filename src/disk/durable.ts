@@ -4,7 +4,7 @@
  * name. Directories are 0700, files 0600: they hold secrets of clients.
  */
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** Called with the name of a step just before it is done. Tests throw here to stop the world at that point. */
 export type StepSeam = (step: string) => void;
@@ -22,10 +22,16 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes one directory (its parent is there) that is still there after power loss. An existing one is fine. */
-export async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  await syncDirectory(dirname(path));
+/** Makes a directory, and those above it, that are still there after power loss. An existing one is fine. */
+export async function makeDirectory(directory: string): Promise<void> {
+  const path = resolve(directory);
+  const highest = await mkdir(path, { recursive: true, mode: 0o700 });
+  // The highest one that was made, or else the directory itself: an earlier process may have died before this sync.
+  const top = dirname(highest ?? path);
+  for (let named = dirname(path); named.length >= top.length; named = dirname(named)) {
+    await syncDirectory(named);
+    if (named === dirname(named)) return;
+  }
 }
 
 /** Removes a tree for good; what is not there is fine. */

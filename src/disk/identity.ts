@@ -78,7 +78,11 @@ export function parseIdentity(path: string, bytes: Buffer): Identity {
 export async function readIdentity(path: string): Promise<Identity> {
   const bytes = await readIfThere(path);
   if (bytes === undefined) {
-    throw new DataDirError('missing', path, `the member's identity is gone, though its directory is there; ${rejoinRemedy}`);
+    throw new DataDirError(
+      'missing',
+      path,
+      `the member's identity is gone, though its directory is there; ${rejoinRemedy}`,
+    );
   }
   return parseIdentity(path, bytes);
 }

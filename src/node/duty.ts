@@ -9,6 +9,7 @@ import type { Raft } from '../raft/raft.ts';
 import type { Command, LeaseId } from '../state/command.ts';
 import type { LeaseObserver, Machine } from '../state/machine.ts';
 import type { Entry, Index, MemberId, Term } from '../store/entry.ts';
+import type { NodeOptions } from './options.ts';
 import type { ForwardAnswers, ForwardQuestions, LeaseAnswer, LeaseQuestion } from './peer-message.ts';
 
 /** Who asked: a member (perhaps ourselves), in which of its boots, under which number. */
@@ -40,10 +41,13 @@ export class Duty {
     cleared: (slot) => this.primary.cleared(slot, this.#nowMs),
   };
 
-  constructor(member: MemberId, raft: Raft, machine: Machine, electionTimeoutMs: number) {
-    this.#member = member;
+  constructor(options: NodeOptions, raft: Raft, machine: Machine, electionTimeoutMs: number) {
+    this.#member = options.member;
     this.#raft = raft;
-    this.primary = new Primary<AskerKey>({ electionTimeoutMs }, machine.lessor);
+    this.primary = new Primary<AskerKey>(
+      { electionTimeoutMs, observeLag: (lagMs) => options.observeLag?.(lagMs) },
+      machine.lessor,
+    );
   }
 
   /** The term this member leads in, or undefined. */

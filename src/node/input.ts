@@ -61,7 +61,7 @@ export type Input =
   | { readonly type: 'imageWritten'; readonly appliedIndex: Index }
   | { readonly type: 'snapshotSent'; readonly to: MemberId; readonly index: Index; readonly ok: boolean }
   /** A whole image from `head.from` is staged and verified; `records` are its records in key order. */
-  | { readonly type: 'snapshotStaged'; readonly head: SnapshotHead; readonly records: readonly ImageRecord[] }
+  | { readonly type: 'snapshotStaged'; readonly head: SnapshotHead; readonly records: Iterable<ImageRecord> }
   | { readonly type: 'snapshotInstalled' }
   /** Disk space left to us, measured by the host now and then. */
   | { readonly type: 'diskSpace'; readonly freeBytes: number; readonly reserveBytes: number }

@@ -32,7 +32,7 @@ export class Installer {
   }
 
   /** A whole image has arrived. One that does not load is refused as a value: it came from outside. */
-  staged(head: SnapshotHead, records: readonly ImageRecord[]): void {
+  staged(head: SnapshotHead, records: Iterable<ImageRecord>): void {
     assert(this.#installing === undefined, 'R11: the host stages nothing while it installs');
     const machine = Machine.load(records);
     const fits =

@@ -68,7 +68,7 @@ export class Node {
     this.#space = new Space(options.quotaBytes);
     this.#answers = new Answers(member, boot, this.#questions, ports.peers);
     this.#outbox = new Outbox(member, boot, this.raft, ports.peers);
-    this.#duty = new Duty(member, this.raft, this.#machine, this.electionTimeoutMs);
+    this.#duty = new Duty(options, this.raft, this.#machine, this.electionTimeoutMs);
   }
 
   /** The applied state, for reads between turns. Replaced when a snapshot is installed: do not keep it. */
@@ -106,6 +106,11 @@ export class Node {
   /** Growth is refused: quota reached, or the disk down to its reserve. */
   get noSpace(): boolean {
     return this.#space.noSpace(this.#machine);
+  }
+
+  /** Requests of our own clients that wait for an outcome. */
+  get waiting(): number {
+    return this.#proposals.count;
   }
 
   status(): NodeStatus {
@@ -296,7 +301,7 @@ export class Node {
     this.#machine = machine;
     this.#applier.installed(index);
     this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
-    this.#duty = new Duty(this.options.member, this.raft, machine, this.electionTimeoutMs);
+    this.#duty = new Duty(this.options, this.raft, machine, this.electionTimeoutMs);
     this.#proposals.skipped();
     this.hub.replaceHistory(machine.history);
   }

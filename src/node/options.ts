@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly quotaBytes: number;
   /** Sees every applied entry, after its effects and before its answers: metrics and the simulator's checkers. */
   readonly observe?: (entry: Entry, commands: readonly AppliedCommand[]) => void;
+  /** On the primary: how long after its deadline each expired lease's end was applied. */
+  readonly observeLag?: (lagMs: number) => void;
 }
 
 /** What the disks held. `machine` stands at the image's applied index; a lost image is an empty machine. */

@@ -14,6 +14,8 @@ export interface NodeStatus {
   readonly keys: number;
   readonly sizeBytes: number;
   readonly noSpace: boolean;
+  /** Requests of this member's clients that wait for an outcome. */
+  readonly waiting: number;
   /** On duty: the own-term entry is applied and the lease duties run here. */
   readonly onDuty: boolean;
   readonly duty: ReturnType<Primary<AskerKey>['stats']>;
@@ -32,6 +34,7 @@ export function describeNode(node: Node, primary: Primary<AskerKey>, imageIndex:
     keys: machine.keyCount,
     sizeBytes: machine.sizeBytes,
     noSpace: node.noSpace,
+    waiting: node.waiting,
     onDuty: primary.term !== undefined,
     duty: primary.stats(),
     stalledMs,

@@ -4,6 +4,8 @@
  * through and asks `ok` at the end (and in every loop). Never throws, never allocates by a length it was told.
  */
 
+import { peerListElementsMax } from '../base/limits.ts';
+
 const noBytes = Buffer.alloc(0);
 
 /** A cursor over one frame's payload. Byte arrays it returns are views into it. */
@@ -122,7 +124,7 @@ export class ByteReader {
   list<T>(elementBytesMin: number, read: () => T): T[] {
     const length = this.varint();
     const list: T[] = [];
-    if (length * elementBytesMin > this.left) this.fail();
+    if (length > peerListElementsMax || length * elementBytesMin > this.left) this.fail();
     for (let i = 0; i < length && this.#ok; i++) list.push(read());
     return list;
   }

@@ -4,8 +4,6 @@
  */
 import { assert } from '../base/assert.ts';
 
-/** Slabs are cut, never reused: the socket may hold a cut for as long as it likes. */
-const slabBytes = 64 * 1024;
 /** From here on a byte array is cheaper to reference than to copy. */
 const referenceBytesMin = 8 * 1024;
 /** Room a sequence starts with at least, so that small messages stay in one piece. */
@@ -13,12 +11,19 @@ const headroomBytes = 512;
 
 /** Writes one sequence after another: `begin()`, values, `end()`. */
 export class ByteWriter {
-  #slab = Buffer.allocUnsafeSlow(slabBytes);
+  readonly #slabBytes: number;
+  /** Slabs are cut, never reused: the socket may hold a cut for as long as it likes. */
+  #slab: Buffer;
   /** Start of the piece being written, and its end so far. */
   #start = 0;
   #at = 0;
   /** Pieces of the present sequence that are complete. */
   #pieces: Buffer[] = [];
+
+  constructor(slabBytes = 64 * 1024) {
+    this.#slabBytes = slabBytes;
+    this.#slab = Buffer.allocUnsafeSlow(slabBytes);
+  }
 
   /** Opens a new sequence. */
   begin(): void {
@@ -112,7 +117,7 @@ export class ByteWriter {
   #room(bytes: number): void {
     if (this.#slab.byteLength - this.#at >= bytes) return;
     this.#cut();
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes));
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#slabBytes, bytes));
     this.#start = 0;
     this.#at = 0;
   }

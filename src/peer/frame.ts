@@ -70,7 +70,11 @@ export interface FrameBytes {
 
 /** Makes frames; small ones made one after another lie in one stretch of memory (see `outbox.ts`). */
 export class FrameWriter {
-  readonly #writer = new ByteWriter();
+  readonly #writer: ByteWriter;
+
+  constructor(slabBytes?: number) {
+    this.#writer = new ByteWriter(slabBytes);
+  }
 
   /** One frame with the body that `fill` writes; undefined if that is longer than any peer would take. */
   frame(type: FrameType, fill: (writer: ByteWriter) => void): FrameBytes | undefined {
@@ -129,11 +133,10 @@ export class FrameParser {
   next(): Frame | FrameFault | undefined {
     if (this.#fault !== undefined) return this.#fault;
     if (this.#held < frameHeaderBytes) return undefined;
-    const header = this.#peekHeader();
-    const total = frameHeaderBytes + header.readUInt32LE(4);
+    const first = this.#joinHeader();
+    const total = frameHeaderBytes + first.readUInt32LE(this.#at + 4);
     if (total > this.#frameBytesMax) return this.#fail('frame too large');
     if (this.#held < total) return undefined;
-    const first = this.#chunks[0] as Buffer;
     const owned = first.byteLength - this.#at < total;
     const frame = this.#take(total);
     const sum = crc32(frame.subarray(4));
@@ -150,19 +153,17 @@ export class FrameParser {
     return fault;
   }
 
-  /** At least the header's bytes in one piece; they stay held. */
-  #peekHeader(): Buffer {
-    let first = this.#chunks[0] as Buffer;
-    if (first.byteLength - this.#at < frameHeaderBytes) {
-      // Rare: the header itself came in two reads. Join just the first chunks; a body that follows is joined once, in `take`.
-      let joined = first.subarray(this.#at);
-      let used = 1;
-      while (joined.byteLength < frameHeaderBytes) joined = Buffer.concat([joined, this.#chunks[used++] as Buffer]);
-      this.#chunks.splice(0, used, joined);
-      this.#at = 0;
-      first = joined;
-    }
-    return first.subarray(this.#at, this.#at + frameHeaderBytes);
+  /** The first chunk, which then holds the whole header at `#at`. */
+  #joinHeader(): Buffer {
+    const first = this.#chunks[0] as Buffer;
+    if (first.byteLength - this.#at >= frameHeaderBytes) return first;
+    // Rare: the header itself came in two reads. Join just the first chunks; a body that follows is joined once, in `take`.
+    let joined = first.subarray(this.#at);
+    let used = 1;
+    while (joined.byteLength < frameHeaderBytes) joined = Buffer.concat([joined, this.#chunks[used++] as Buffer]);
+    this.#chunks.splice(0, used, joined);
+    this.#at = 0;
+    return joined;
   }
 
   /** Removes `total` held bytes: a view if one chunk holds them all, else joined into memory of their own. */

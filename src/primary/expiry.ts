@@ -19,6 +19,8 @@ export class Expiry {
   readonly #wheel: Wheel;
   /** The earliest deadline of each command in flight, oldest first. */
   readonly #inFlight: { readonly oldestMs: number; readonly leases: number }[] = [];
+  /** Slots about which something was decided and is not any more; they go back to their place at the next decision. */
+  #lifted: number[] = [];
 
   constructor(table: LeaseTable, decisions: Decisions, nowMs: number) {
     this.#table = table;
@@ -38,7 +40,7 @@ export class Expiry {
 
   /** Leases due and not yet gone, including those in flight. */
   get backlog(): number {
-    return this.#inFlight.reduce((sum, command) => sum + command.leases, this.#wheel.dueCount);
+    return this.#inFlight.reduce((sum, command) => sum + command.leases, this.#wheel.dueCount + this.#lifted.length);
   }
 
   /** By how much the oldest lease that is due and not yet gone is late; 0 if there is none. */
@@ -46,6 +48,9 @@ export class Expiry {
     const slot = this.#wheel.peekDue(nowMs);
     let oldestMs = slot < 0 ? nowMs : this.#wheel.dueAt(slot);
     for (const command of this.#inFlight) oldestMs = Math.min(oldestMs, command.oldestMs);
+    for (const lifted of this.#lifted) {
+      if (this.#table.isLive(lifted)) oldestMs = Math.min(oldestMs, this.#wheel.dueAt(lifted));
+    }
     return nowMs - oldestMs;
   }
 
@@ -67,6 +72,7 @@ export class Expiry {
 
   /** The leases whose time is over, as commands in deadline order; each lease counts as decided from here on (M44). */
   decide(term: Term, nowMs: number, limits: DutyLimits): Expire[] {
+    this.#putLiftedBack();
     this.#wheel.advance(nowMs, leaseMovesPerTurnMax);
     const commands: Expire[] = [];
     while (this.#inFlight.length < limits.expireCommandsInFlightMax) {
@@ -92,7 +98,18 @@ export class Expiry {
 
   /** Nothing is decided about the lease any more and it lives: it is watched again, in its old place in time. */
   lifted(slot: number): void {
-    if (!this.#wheel.has(slot)) this.#wheel.putBack(slot);
+    if (!this.#wheel.has(slot)) this.#lifted.push(slot);
+  }
+
+  /** To the head of the due list, the earliest deadline last and so first of all. */
+  #putLiftedBack(): void {
+    if (this.#lifted.length === 0) return;
+    const slots = this.#lifted.sort((a, b) => this.#wheel.dueAt(b) - this.#wheel.dueAt(a));
+    this.#lifted = [];
+    for (const slot of slots) {
+      // Since it was lifted the lease may have ended, and the slot been taken by another.
+      if (this.#table.isLive(slot) && !this.#wheel.has(slot)) this.#wheel.putBack(slot);
+    }
   }
 
   /** Slots for one command, in deadline order; a lease with more keys than a command may delete goes alone. */
@@ -109,7 +126,8 @@ export class Expiry {
       }
       keys += this.#table.keyCountAt(slot);
       if (slots.length > 0 && keys > limits.expireKeysPerCommandMax) break;
-      assert(this.#wheel.dueAt(slot) <= nowMs, 'L1: a lease is chosen before its deadline');
+      const deadlineMs = this.#wheel.dueAt(slot);
+      assert(deadlineMs > 0 && deadlineMs <= nowMs, 'L1: a lease is chosen before its deadline');
       this.#wheel.take(slot);
       this.#decisions.make(slot, 'expire', this.#table.stampAt(slot));
       slots.push(slot);

@@ -6,16 +6,14 @@
  * Keeps L1 (with `deadlines.ts`), L2, L3, L13 (decides only while on duty, in its own term), L14 (a question that waits delays no
  * other). Replicated state is only read.
  */
-import { assert, unreachable } from '../base/assert.ts';
-import { promotionSliceLeasesMax } from '../base/limits.ts';
-import type { Checkpoint, Clear, Command, Expire, LeaseId } from '../state/command.ts';
+import { assert } from '../base/assert.ts';
+import type { Command, LeaseId } from '../state/command.ts';
 import type { Index, Term } from '../store/entry.ts';
-import { Checkpoints } from './checkpoints.ts';
-import { promotionDeadlineMs, renewalDeadlineMs, timeToLiveMs } from './deadlines.ts';
-import { Decisions, Revokes } from './decisions.ts';
-import { Expiry } from './expiry.ts';
+import { timeToLiveMs } from './deadlines.ts';
+import { Revokes } from './decisions.ts';
 import type { LeaseTable } from './lease-table.ts';
 import { type DutyLimits, dutyLimits } from './limits.ts';
+import { type Duty, Reign } from './reign.ts';
 import { type Question, Renewals } from './renewals.ts';
 
 /** What the member's options decide about its duties. */
@@ -56,20 +54,6 @@ export interface PrimaryStats {
   readonly promoting: boolean;
 }
 
-/** What lives from promotion to demotion. */
-interface Reign {
-  readonly term: Term;
-  readonly decisions: Decisions;
-  readonly expiry: Expiry;
-  readonly checkpoints: Checkpoints;
-  /** Slots whose questions need a clear that is not decided yet. */
-  readonly clearsWanted: Set<number>;
-  clearsInFlight: number;
-  /** The promotion has looked at the slots before this one, and ends at `slicesEnd`. */
-  sliceStart: number;
-  readonly slicesEnd: number;
-}
-
 /** One per node. `Key` says who asked and is opaque here. */
 export class Primary<Key> {
   readonly #options: PrimaryOptions;
@@ -98,25 +82,14 @@ export class Primary<Key> {
    */
   promote(term: Term, nowMs: number): void {
     assert(this.#reign === undefined, 'L3: promoted twice without a demotion');
-    const decisions = new Decisions();
-    const expiry = new Expiry(this.#table, decisions, nowMs);
-    const checkpoints = new Checkpoints(this.#table, decisions, expiry, nowMs);
-    const slicesEnd = this.#table.slotCount;
-    const clearsWanted = new Set<number>();
-    this.#reign = { term, decisions, expiry, checkpoints, clearsWanted, clearsInFlight: 0, sliceStart: 0, slicesEnd };
+    this.#reign = new Reign(term, this.#table, this.#options.electionTimeoutMs, nowMs);
     this.#revokes.begin(term);
     this.#nowMs = nowMs;
   }
 
   /** Gives the next slice of leases their deadlines. True once all have one; only then does anything expire. */
   promotionSlice(nowMs: number): boolean {
-    const reign = this.#onDuty();
-    const end = Math.min(reign.slicesEnd, reign.sliceStart + promotionSliceLeasesMax);
-    for (let slot = reign.sliceStart; slot < end; slot++) {
-      if (this.#table.isLive(slot)) this.#takeOver(reign, slot, nowMs);
-    }
-    reign.sliceStart = end;
-    return end === reign.slicesEnd;
+    return this.#onDuty().slice(nowMs);
   }
 
   /**
@@ -125,7 +98,7 @@ export class Primary<Key> {
    */
   demote(): { readonly key: Key }[] {
     const askers: { readonly key: Key }[] = [];
-    this.#renewals.forEach(({ key }) => askers.push({ key }));
+    this.#renewals.forEach(({ key }) => void askers.push({ key }));
     this.#renewals.clear();
     this.#revokes.clear();
     this.#lapsedMs = [];
@@ -137,20 +110,14 @@ export class Primary<Key> {
 
   /** A lease came to life in this slot. */
   granted(slot: number, nowMs: number): void {
-    const reign = this.#reign;
-    if (reign === undefined) return;
-    reign.expiry.track(slot, renewalDeadlineMs(nowMs, this.#table.grantedMsAt(slot)));
-    reign.checkpoints.renewed(slot, nowMs);
+    this.#reign?.renew(slot, nowMs);
   }
 
   /** The lease in this slot ended; the slot may be used again. */
   ended(slot: number): void {
-    const reign = this.#reign;
-    if (reign === undefined) return;
-    if (reign.decisions.ended(slot)) this.#lapsedMs.push(reign.expiry.deadlineMsOf(slot));
-    reign.expiry.forget(slot);
-    reign.checkpoints.forget(slot);
-    reign.clearsWanted.delete(slot);
+    if (this.#reign === undefined) return;
+    const deadlineMs = this.#reign.ended(slot);
+    if (deadlineMs !== undefined) this.#lapsedMs.push(deadlineMs);
     this.#renewals.release(slot);
   }
 
@@ -169,12 +136,10 @@ export class Primary<Key> {
    * An `expire`, `checkpoint` or `clear` was applied, whatever came of it; call it after the observer. Those of another term
    * change nothing.
    */
-  settled(command: Expire | Checkpoint | Clear): void {
+  settled(command: Duty): void {
     const reign = this.#reign;
     if (reign === undefined || command.term !== reign.term) return;
-    if (command.type === 'expire') reign.expiry.commandSettled();
-    if (command.type === 'clear') reign.clearsInFlight--;
-    this.#lift(reign, command);
+    reign.settled(command, this.#free);
   }
 
   /** This leader proposed a client's revoke in `term`; call it also before promotion, then with the term. */
@@ -206,9 +171,7 @@ export class Primary<Key> {
     const reign = this.#reign;
     if (reign === undefined || question.kind !== 'keepAlive') return;
     const slot = this.#table.slotOf(question.id);
-    if (slot < 0) return;
-    reign.expiry.raise(slot, renewalDeadlineMs(question.receiptMs, this.#table.grantedMsAt(slot)));
-    reign.checkpoints.putOff(slot, question.receiptMs);
+    if (slot >= 0) reign.putOff(slot, question.receiptMs);
   }
 
   /** A quorum answered, in this term, all rounds asked for by tickets up to `upTo`; `index` was committed at their start. */
@@ -237,7 +200,7 @@ export class Primary<Key> {
     const { id, kind, receiptMs } = question;
     const slot = this.#table.slotOf(id);
     if (slot < 0) return { type: 'gone' };
-    if (slot >= reign.sliceStart && slot < reign.slicesEnd) this.#takeOver(reign, slot, nowMs);
+    reign.reach(slot, nowMs);
     const grantedMs = this.#table.grantedMsAt(slot);
     if (kind === 'timeToLive' && !this.#renewals.isAside(slot)) {
       return { type: 'alive', grantedMs, remainingMs: timeToLiveMs(reign.expiry.deadlineMsOf(slot), nowMs) };
@@ -246,8 +209,7 @@ export class Primary<Key> {
       this.#renewals.stepAside(slot, question);
       return undefined;
     }
-    reign.expiry.raise(slot, renewalDeadlineMs(receiptMs, grantedMs));
-    reign.checkpoints.renewed(slot, receiptMs);
+    reign.renew(slot, receiptMs);
     return { type: 'alive', grantedMs, remainingMs: grantedMs };
   }
 
@@ -255,7 +217,7 @@ export class Primary<Key> {
   #mayRenew(reign: Reign, slot: number, id: LeaseId): boolean {
     if (reign.decisions.has(slot) || this.#revokes.has(id)) return false;
     if (this.#table.remainingMsAt(slot) === 0) return true;
-    reign.clearsWanted.add(slot);
+    reign.clears.want(slot);
     return false;
   }
 
@@ -265,42 +227,15 @@ export class Primary<Key> {
    * What is to be proposed now, in this order: clears, checkpoints, expires. Each lease in it counts as decided from this moment
    * (M44). Hand back by `undecided` what could not be proposed, and only that.
    */
-  decide(nowMs: number, limits: DutyLimits = dutyLimits): Command[] {
-    const reign = this.#onDuty();
+  decide(nowMs: number, limits: DutyLimits = dutyLimits): Duty[] {
     this.#nowMs = nowMs;
-    const commands: Command[] = this.#decideClears(reign, limits);
-    // Before all have a deadline none may end: a lease touched early might hold only that of a renewal.
-    if (reign.sliceStart < reign.slicesEnd) return commands;
-    for (const command of reign.checkpoints.decide(reign.term, nowMs, limits)) commands.push(command);
-    for (const command of reign.expiry.decide(reign.term, nowMs, limits)) commands.push(command);
-    return commands;
+    return this.#onDuty().decide(nowMs, limits, (slot) => this.#renewals.isAside(slot));
   }
 
   /** A command of the last `decide` was not proposed: its leases are free again, and it is decided anew later. */
   undecided(command: Command): void {
-    const reign = this.#onDuty();
-    switch (command.type) {
-      case 'expire':
-        reign.expiry.commandUndecided();
-        break;
-      case 'clear':
-        reign.clearsInFlight--;
-        break;
-      case 'checkpoint':
-        for (const { id } of command.leases) reign.checkpoints.undecided(this.#table.slotOf(id), this.#nowMs);
-        break;
-      case 'grant':
-      case 'revoke':
-      case 'put':
-      case 'deleteRange':
-      case 'txn':
-      case 'publish':
-        assert(false, 'L13: not a decision of the primary');
-        break;
-      default:
-        unreachable(command);
-    }
-    this.#lift(reign, command);
+    assert(isDuty(command), 'L13: not a decision of the primary');
+    this.#onDuty().undecided(command, this.#nowMs, this.#free);
   }
 
   /** For metrics and status. */
@@ -309,58 +244,25 @@ export class Primary<Key> {
     return {
       backlog: reign?.expiry.backlog ?? 0,
       expiresInFlight: reign?.expiry.commandsInFlight ?? 0,
-      clearsInFlight: reign?.clearsInFlight ?? 0,
+      clearsInFlight: reign?.clears.commandsInFlight ?? 0,
       revokesInFlight: this.#revokes.count,
       oldestOverdueMs: reign?.expiry.oldestOverdueMs(this.#nowMs) ?? 0,
       checkpointBacklog: reign?.checkpoints.backlog ?? 0,
       questionsWaiting: this.#renewals.waiting,
       leasesAside: this.#renewals.leasesAside,
-      promoting: reign !== undefined && reign.sliceStart < reign.slicesEnd,
+      promoting: reign?.promoting ?? false,
     };
   }
 
-  #decideClears(reign: Reign, limits: DutyLimits): Clear[] {
-    const commands: Clear[] = [];
-    let leases: Clear['leases'][number][] = [];
-    for (const slot of reign.clearsWanted) {
-      if (leases.length === 0 && reign.clearsInFlight >= limits.clearCommandsInFlightMax) break;
-      reign.clearsWanted.delete(slot);
-      if (reign.decisions.has(slot) || !this.#renewals.isAside(slot)) continue;
-      const stamp = this.#table.stampAt(slot);
-      reign.decisions.make(slot, 'clear', stamp);
-      leases.push({ id: this.#table.idAt(slot), stamp });
-      if (leases.length === 1) {
-        reign.clearsInFlight++;
-        commands.push({ type: 'clear', term: reign.term, leases });
-      }
-      if (leases.length >= limits.leasesPerCommandMax) leases = [];
-    }
-    return commands;
-  }
-
-  /** Frees the leases of a command that was applied or never proposed, last first so that expiry keeps their order. */
-  #lift(reign: Reign, command: Expire | Checkpoint | Clear): void {
-    for (let at = command.leases.length - 1; at >= 0; at--) {
-      const lease = command.leases[at];
-      if (lease === undefined) continue;
-      const slot = this.#table.slotOf(lease.id);
-      if (slot < 0 || !reign.decisions.lift(slot, command.type, lease.stamp)) continue;
-      reign.expiry.lifted(slot);
-      this.#renewals.release(slot);
-    }
-  }
-
-  /** The deadline a promotion gives; taken over twice, or after an early renewal, the later one holds. */
-  #takeOver(reign: Reign, slot: number, nowMs: number): void {
-    const { electionTimeoutMs } = this.#options;
-    const remainingMs = this.#table.remainingMsAt(slot);
-    const grantedMs = this.#table.grantedMsAt(slot);
-    reign.expiry.track(slot, promotionDeadlineMs(nowMs, electionTimeoutMs, remainingMs, grantedMs));
-    reign.checkpoints.promoted(slot, nowMs);
-  }
+  /** Nothing is decided any more about the lease in this slot: who waited for that is looked at again. */
+  readonly #free = (slot: number): void => this.#renewals.release(slot);
 
   #onDuty(): Reign {
     assert(this.#reign !== undefined, 'L3: only a promoted leader decides');
     return this.#reign;
   }
+}
+
+function isDuty(command: Command): command is Duty {
+  return command.type === 'expire' || command.type === 'checkpoint' || command.type === 'clear';
 }

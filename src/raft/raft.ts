@@ -74,6 +74,10 @@ export class Raft {
   get base(): LogBase {
     return this.#core.log.base;
   }
+  /** The term of the entry at `index`, from the base to the last; undefined elsewhere. */
+  termAt(index: Index): Term | undefined {
+    return this.#core.log.term(index);
+  }
   /** Our log is on disk up to here. */
   get persistedIndex(): Index {
     return this.#core.log.persisted;

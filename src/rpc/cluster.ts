@@ -14,7 +14,7 @@ export function clusterService(member: Member): ServiceTable {
       return {
         // As etcd's: the member list is not of any revision of the store.
         header: headers.at(0),
-        members: member.state.members().map((entry) => ({
+        members: member.members().map((entry) => ({
           ID: int64Of(entry.id),
           name: entry.name,
           peerURLs: entry.peerUrls,

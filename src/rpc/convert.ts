@@ -87,7 +87,8 @@ export function txnOf(message: TxnRequest): Txn {
 function txnOpOf(op: RequestOp): TxnOp {
   if (op.request === 'requestRange' && op.requestRange !== null) return rangeOf(op.requestRange);
   if (op.request === 'requestPut' && op.requestPut !== null) return putOf(op.requestPut);
-  if (op.request === 'requestDeleteRange' && op.requestDeleteRange !== null) return deleteRangeOf(op.requestDeleteRange);
+  if (op.request === 'requestDeleteRange' && op.requestDeleteRange !== null)
+    return deleteRangeOf(op.requestDeleteRange);
   throw rpcError(op.request === 'requestTxn' ? 'nestedTxn' : 'keyNotFound');
 }
 

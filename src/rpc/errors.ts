@@ -88,7 +88,10 @@ const rows = {
   invalidCompare: ['InvalidArgument', 'etcdserver: invalid compare in txn request'],
   tooManyWatchers: ['ResourceExhausted', 'etcdserver: too many watchers'],
   unknownHealthService: ['NotFound', 'unknown service'],
-  nestedTxn: ['Unimplemented', 'leasehold: a txn inside a txn is not supported in 0.1; it comes with the full KV service'],
+  nestedTxn: [
+    'Unimplemented',
+    'leasehold: a txn inside a txn is not supported in 0.1; it comes with the full KV service',
+  ],
   noCompaction: ['Unimplemented', 'leasehold: compaction is not supported in 0.1; it comes with the full KV service'],
   noMembership: [
     'Unimplemented',

@@ -7,7 +7,16 @@ import * as grpc from '@grpc/grpc-js';
 import { asBuffer } from '../base/bytes.ts';
 import { grpcIdleMsMax } from '../base/limits.ts';
 import { codes, type RpcError, toRpcError } from './errors.ts';
-import type { BidiStream, CallContext, Incoming, Method, Outgoing, ServerStream, ServiceTable, Unary } from './transport.ts';
+import type {
+  BidiStream,
+  CallContext,
+  Incoming,
+  Method,
+  Outgoing,
+  ServerStream,
+  ServiceTable,
+  Unary,
+} from './transport.ts';
 
 export interface GrpcJsOptions {
   readonly receiveBytesMax: number;
@@ -85,7 +94,10 @@ function unaryCall(call: Unary, { onBug }: GrpcJsOptions): grpc.handleUnaryCall<
   };
 }
 
-function serverStreamCall(call: ServerStream, options: GrpcJsOptions): grpc.handleServerStreamingCall<Uint8Array, Uint8Array> {
+function serverStreamCall(
+  call: ServerStream,
+  options: GrpcJsOptions,
+): grpc.handleServerStreamingCall<Uint8Array, Uint8Array> {
   return (grpcCall) => {
     const ctx = new GrpcJsContext(grpcCall);
     const outgoing = new GrpcJsOutgoing(grpcCall, ctx, options.streamBufferBytesMax);
@@ -100,7 +112,11 @@ function bidiCall(call: BidiStream, options: GrpcJsOptions): grpc.handleBidiStre
     const incoming: Incoming = {
       listen: (sink) => {
         grpcCall.on('data', (bytes: Uint8Array) => guarded(outgoing, options, () => sink.message(bytes)));
-        grpcCall.on('end', () => guarded(outgoing, options, () => sink.end()));
+        grpcCall.on('end', () =>
+          afterAReset(() => {
+            if (!outgoing.over) guarded(outgoing, options, () => sink.end());
+          }),
+        );
       },
       pause: () => {
         grpcCall.pause();
@@ -111,6 +127,11 @@ function bidiCall(call: BidiStream, options: GrpcJsOptions): grpc.handleBidiStre
     };
     guarded(outgoing, options, () => call(incoming, outgoing, ctx));
   };
+}
+
+/** A stream that was reset reads as ended a moment before grpc-js says that it was cancelled; this is later than both. */
+function afterAReset(step: () => void): void {
+  setImmediate(() => setImmediate(step));
 }
 
 /** What a service throws in here ends its call, not the process. */
@@ -128,7 +149,7 @@ function statusOf(error: RpcError): Partial<grpc.StatusObject> {
 
 /** Makes what a service may ask about its call only when it asks. */
 class GrpcJsContext implements CallContext {
-  readonly #call: grpc.ServerUnaryCall<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown> | AnyCall;
+  readonly #call: AnyCall;
   readonly #arrivedMs = Date.now();
   readonly metadata = { get: (name: string): string | undefined => this.#call.metadata.get(name)[0]?.toString() };
   #abort: AbortController | undefined;
@@ -186,6 +207,11 @@ class GrpcJsOutgoing implements Outgoing {
     call.on('cancelled', () => this.#finish());
     // A broken stream is also cancelled; unheard, its error would end the process.
     call.on('error', () => this.#finish());
+  }
+
+  /** Ended, failed or cancelled. */
+  get over(): boolean {
+    return this.#over;
   }
 
   write(message: Uint8Array): boolean {

@@ -104,7 +104,7 @@ class KeepAliveStream {
 
   #write(asked: Asked, answer: Exclude<RenewalAnswer, { type: 'unavailable' }>): void {
     const ttlSeconds = answer.type === 'alive' ? wholeSeconds(answer.grantedMs) : 0;
-    if (answer.type === 'alive') this.#observer.onRenewed(answer.remainingMs, answer.grantedMs);
+    if (answer.type === 'alive') this.#observer.leaseRenewed();
     const more = this.#outgoing.write(
       wire.LeaseKeepAliveResponse.encode({ header: asked.header, ID: asked.id, TTL: ttlSeconds }),
     );

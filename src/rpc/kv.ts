@@ -24,14 +24,14 @@ import { checkDeleteRange, checkPut, checkRange, checkTxn } from './validate.ts'
 
 export function kvService(member: Member): ServiceTable {
   const headers = new Headers(member);
-  const { state, options } = member;
   return {
     '/etcdserverpb.KV/Range': unary(wire.RangeRequest, wire.RangeResponse, async (message, ctx) => {
       checkRange(message);
       const range = rangeOf(message);
       if (!message.serializable) await member.barrier(ctx);
+      const { state } = member;
       const result = state.range(range);
-      if (typeof result === 'string') throw refusalError(result);
+      if (result.type === 'refused') throw refusalError(result.refusal);
       return rangeResponse(result, headers.at(state.revision));
     }),
     '/etcdserverpb.KV/Put': unary(wire.PutRequest, wire.PutResponse, async (message, ctx, requestBytes) => {
@@ -49,7 +49,7 @@ export function kvService(member: Member): ServiceTable {
       },
     ),
     '/etcdserverpb.KV/Txn': unary(wire.TxnRequest, wire.TxnResponse, async (message, ctx, requestBytes) => {
-      checkTxn(message, options.maxTxnOps);
+      checkTxn(message, member.options.maxTxnOps);
       const { result, revision } = await write(member, txnOf(message), 'txn', ctx, requestBytes);
       return txnResponse(result, headers.at(revision));
     }),

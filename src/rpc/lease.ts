@@ -14,33 +14,41 @@ import { wire } from './messages.ts';
 import { unary } from './method.ts';
 import type { ServiceTable } from './transport.ts';
 
-/** `onGranted` hears of each TTL granted, in seconds; `onRevoked` of each revoke, `onRenewed` of each renewal. For metrics. */
+/** Hears of what this member's clients did to leases; for metrics. */
 export interface LeaseObserver {
-  onGranted(ttlSeconds: number): void;
-  onRevoked(): void;
-  onRenewed(remainingMs: number, grantedMs: number): void;
+  leaseGranted(ttlSeconds: number): void;
+  leaseRevoked(): void;
+  leaseRenewed(): void;
 }
 
 export function leaseService(member: Member, observer: LeaseObserver): ServiceTable {
   const headers = new Headers(member);
-  const { state, options } = member;
+  const { options } = member;
   return {
-    '/etcdserverpb.Lease/LeaseGrant': unary(wire.LeaseGrantRequest, wire.LeaseGrantResponse, async (message, ctx, bytes) => {
-      const asked = numberOf(message.TTL);
-      if (asked > leaseTtlSecondsMax) throw rpcError('leaseTtlTooLarge');
-      const ttlMs = Math.max(asked, options.minTtlSeconds) * 1000;
-      const wanted = bigintOf(message.ID);
-      const id = wanted === 0n ? options.newLeaseId() : wanted;
-      const { result, revision } = await write(member, { type: 'grant', id, ttlMs }, 'grant', ctx, bytes);
-      const ttlSeconds = wholeSeconds(result.ttlMs);
-      observer.onGranted(ttlSeconds);
-      return { header: headers.at(revision), ID: int64Of(result.id), TTL: ttlSeconds };
-    }),
-    '/etcdserverpb.Lease/LeaseRevoke': unary(wire.LeaseRevokeRequest, wire.LeaseRevokeResponse, async (message, ctx, bytes) => {
-      const { revision } = await write(member, { type: 'revoke', id: bigintOf(message.ID) }, 'done', ctx, bytes);
-      observer.onRevoked();
-      return { header: headers.at(revision) };
-    }),
+    '/etcdserverpb.Lease/LeaseGrant': unary(
+      wire.LeaseGrantRequest,
+      wire.LeaseGrantResponse,
+      async (message, ctx, bytes) => {
+        const asked = numberOf(message.TTL);
+        if (asked > leaseTtlSecondsMax) throw rpcError('leaseTtlTooLarge');
+        const ttlMs = Math.max(asked, options.minTtlSeconds) * 1000;
+        const wanted = bigintOf(message.ID);
+        const id = wanted === 0n ? options.newLeaseId() : wanted;
+        const { result, revision } = await write(member, { type: 'grant', id, ttlMs }, 'grant', ctx, bytes);
+        const ttlSeconds = wholeSeconds(result.ttlMs);
+        observer.leaseGranted(ttlSeconds);
+        return { header: headers.at(revision), ID: int64Of(result.id), TTL: ttlSeconds };
+      },
+    ),
+    '/etcdserverpb.Lease/LeaseRevoke': unary(
+      wire.LeaseRevokeRequest,
+      wire.LeaseRevokeResponse,
+      async (message, ctx, bytes) => {
+        const { revision } = await write(member, { type: 'revoke', id: bigintOf(message.ID) }, 'done', ctx, bytes);
+        observer.leaseRevoked();
+        return { header: headers.at(revision) };
+      },
+    ),
     '/etcdserverpb.Lease/LeaseKeepAlive': keepAliveMethod(member, headers, observer),
     '/etcdserverpb.Lease/LeaseTimeToLive': unary(
       wire.LeaseTimeToLiveRequest,
@@ -60,15 +68,19 @@ export function leaseService(member: Member, observer: LeaseObserver): ServiceTa
           ID: message.ID,
           TTL: Math.trunc(alive.remainingMs / 1000),
           grantedTTL: wholeSeconds(alive.grantedMs),
-          keys: message.keys ? state.leaseKeys(id) : [],
+          keys: message.keys ? member.state.leaseKeys(id) : [],
         };
       },
     ),
-    '/etcdserverpb.Lease/LeaseLeases': unary(wire.LeaseLeasesRequest, wire.LeaseLeasesResponse, async (_message, ctx) => {
-      await member.barrier(ctx);
-      const header = headers.now();
-      return { header, leases: Array.from(state.leases(), (id) => ({ ID: int64Of(id) })) };
-    }),
+    '/etcdserverpb.Lease/LeaseLeases': unary(
+      wire.LeaseLeasesRequest,
+      wire.LeaseLeasesResponse,
+      async (_message, ctx) => {
+        await member.barrier(ctx);
+        const header = headers.now();
+        return { header, leases: Array.from(member.state.leases(), (id) => ({ ID: int64Of(id) })) };
+      },
+    ),
   };
 }
 

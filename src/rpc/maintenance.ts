@@ -1,6 +1,7 @@
 /** etcd's Maintenance service, as far as it goes now: status, hashes, moving the leader, and looking at alarms. */
-import { NO_MEMBER } from '../store/entry.ts';
+
 import { etcdVersion } from '../ops/version.ts';
+import { NO_MEMBER } from '../store/entry.ts';
 import { errorText, refusalError, rpcError } from './errors.ts';
 import { Headers } from './header.ts';
 import { bigintOf, int64Of, numberOf } from './int64.ts';
@@ -32,7 +33,7 @@ export function maintenanceService(member: Member): ServiceTable {
     }),
     '/etcdserverpb.Maintenance/HashKV': unary(wire.HashKVRequest, wire.HashKVResponse, async (message) => {
       const hashed = member.state.hashKv(Math.max(0, numberOf(message.revision)));
-      if (typeof hashed === 'string') throw refusalError(hashed);
+      if (hashed.type === 'refused') throw refusalError(hashed.refusal);
       return {
         header: headers.now(),
         hash: hashed.hash,
@@ -41,16 +42,20 @@ export function maintenanceService(member: Member): ServiceTable {
         hashRevision: hashed.revision,
       };
     }),
-    '/etcdserverpb.Maintenance/MoveLeader': unary(wire.MoveLeaderRequest, wire.MoveLeaderResponse, async (message, ctx) => {
-      if (!member.status().isLeader) throw rpcError('notLeader');
-      const target = bigintOf(message.targetID);
-      const known = member.state.members().find((entry) => entry.id === target);
-      if (known === undefined || known.isLearner) throw rpcError('badLeaderTransferee');
-      if (target !== member.header().memberId && !(await member.moveLeader(target, ctx))) {
-        throw rpcError('transferTimedOut');
-      }
-      return { header: headers.now() };
-    }),
+    '/etcdserverpb.Maintenance/MoveLeader': unary(
+      wire.MoveLeaderRequest,
+      wire.MoveLeaderResponse,
+      async (message, ctx) => {
+        if (!member.status().isLeader) throw rpcError('notLeader');
+        const target = bigintOf(message.targetID);
+        const known = member.members().find((entry) => entry.id === target);
+        if (known === undefined || known.isLearner) throw rpcError('badLeaderTransferee');
+        if (target !== member.header().memberId && !(await member.moveLeader(target, ctx))) {
+          throw rpcError('transferTimedOut');
+        }
+        return { header: headers.now() };
+      },
+    ),
     // Newer etcdctl looks at the alarms when asked for a member's health.
     '/etcdserverpb.Maintenance/Alarm': unary(wire.AlarmRequest, wire.AlarmResponse, async (message) => {
       if (message.action !== alarmGet) throw rpcError('noMaintenance');

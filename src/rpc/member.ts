@@ -4,7 +4,9 @@
  */
 import type { RenewalAnswer } from '../node/input.ts';
 import type { Command, LeaseId, Range } from '../state/command.ts';
-import type { Outcome, RangeResult, Refusal } from '../state/outcome.ts';
+import type { KvHash } from '../state/hash-kv.ts';
+import type { Refused } from '../state/kv.ts';
+import type { Outcome, RangeResult } from '../state/outcome.ts';
 import type { MemberId } from '../store/entry.ts';
 import type { Hub } from '../watch/hub.ts';
 
@@ -23,24 +25,19 @@ export interface MemberEntry {
   readonly isLearner: boolean;
 }
 
-/** The applied state of this member, read at once and never stale against itself within one step. */
+/**
+ * The applied state of this member (a `Machine`), read at once and never stale against itself within one step. An installed
+ * snapshot brings another one, so nobody keeps it across steps.
+ */
 export interface MemberState {
   readonly revision: number;
   readonly compactRevision: number;
-  range(range: Range): RangeResult | Refusal;
+  range(range: Range): RangeResult | Refused;
   leases(): Iterable<LeaseId>;
   /** In byte order; empty for an unknown lease. */
   leaseKeys(id: LeaseId): readonly Uint8Array[];
-  members(): readonly MemberEntry[];
-  /** Hash of all key versions up to `revision` (0: the newest) that a compaction would keep. */
-  hashKv(revision: number): HashOfKv | Refusal;
-}
-
-export interface HashOfKv {
-  /** uint32. */
-  readonly hash: number;
-  readonly compactRevision: number;
-  readonly revision: number;
+  /** Hash of all key versions up to `revision`; 0: the newest. */
+  hashKv(revision: number): KvHash | Refused;
 }
 
 /** For Maintenance.Status, health and `hasleader`. */
@@ -86,6 +83,8 @@ export interface Member {
   timeToLive(id: LeaseId, patience: Patience): Promise<RenewalAnswer>;
   readonly state: MemberState;
   readonly hub: Hub;
+  /** Who is in the cluster, as of what this member has applied, ascending by id. */
+  members(): readonly MemberEntry[];
   status(): MemberStatus;
   header(): MemberHeader;
   /** Hands leadership over; true when `target` leads. */

@@ -44,7 +44,8 @@ export function checkTxn(message: TxnRequest, opsMax: number): void {
 function checkOp(op: RequestOp): void {
   if (op.request === 'requestRange' && op.requestRange !== null) checkRange(op.requestRange);
   else if (op.request === 'requestPut' && op.requestPut !== null) checkPut(op.requestPut);
-  else if (op.request === 'requestDeleteRange' && op.requestDeleteRange !== null) checkDeleteRange(op.requestDeleteRange);
+  else if (op.request === 'requestDeleteRange' && op.requestDeleteRange !== null)
+    checkDeleteRange(op.requestDeleteRange);
   else throw rpcError(op.request === 'requestTxn' ? 'nestedTxn' : 'keyNotFound');
 }
 

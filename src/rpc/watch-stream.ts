@@ -4,7 +4,9 @@
  * per watcher and one bounded buffer (W12). Created goes before events, events of a revision go together (W4), and no header
  * runs ahead of an event not yet delivered (W6): a watcher that starts in the past is greeted with the revision before it.
  */
+import { unreachable } from '../base/assert.ts';
 import { watchersPerStreamMax, watchPullBytesMax, watchPullsPerTurnMax } from '../base/limits.ts';
+import type { WatchRefusal } from '../watch/hub.ts';
 import type { Watcher } from '../watch/watcher.ts';
 import type { Sparse } from './codec.ts';
 import { errorText } from './errors.ts';
@@ -47,13 +49,7 @@ export class WatchStream {
   #flushDue = false;
   #over = false;
 
-  constructor(
-    member: Member,
-    incoming: Incoming,
-    outgoing: Outgoing,
-    ctx: CallContext,
-    progressIntervalMs: number,
-  ) {
+  constructor(member: Member, incoming: Incoming, outgoing: Outgoing, ctx: CallContext, progressIntervalMs: number) {
     this.#member = member;
     this.#headers = new Headers(member);
     this.#incoming = incoming;
@@ -81,18 +77,19 @@ export class WatchStream {
     const { hub } = this.#member;
     const asked = bigintOf(message.watchId);
     const start = numberOf(message.startRevision);
-    if (this.#watchers.has(asked) && asked !== 0n) return this.#refuse(duplicateIdText);
-    if (start < 0) return this.#refuse(errorText('compacted'));
-    if (this.#watchers.size >= watchersPerStreamMax) return this.#refuse(errorText('tooManyWatchers'));
-    const made = hub.watch(watchSpecOf(message), (watcher) => this.#wake(watcher));
-    if ('type' in made && made.type === 'emptyRange') return this.#refuse(emptyRangeText);
-    if ('type' in made && made.type === 'tooMany') return this.#refuse(errorText('tooManyWatchers'));
+    const made = this.#refusalOf(asked, start) ?? hub.watch(watchSpecOf(message), (watcher) => this.#wake(watcher));
+    const refusal = 'type' in made ? refusalText(made) : undefined;
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
     const key = asked === 0n ? this.#freeId() : asked;
     const id = asked === 0n ? Number(key) : message.watchId;
     const greeted = start === 0 ? hub.revision : Math.min(hub.revision, start - 1);
     this.#send({ header: this.#headers.at(greeted), watchId: id, created: true });
     if ('type' in made) {
-      this.#send({ header: this.#headers.at(0), watchId: id, canceled: true, compactRevision: made.compacted });
+      const compactRevision = made.type === 'compacted' ? made.compacted : 0;
+      this.#send({ header: this.#headers.at(0), watchId: id, canceled: true, compactRevision });
       return;
     }
     const entry: StreamWatcher = {
@@ -108,6 +105,13 @@ export class WatchStream {
     if (hub.synced(made)) return;
     this.#lagging.add(entry);
     this.#flush();
+  }
+
+  /** What this stream itself has against a watcher, before the hub is asked. */
+  #refusalOf(asked: bigint, start: number): Refused | undefined {
+    if (asked !== 0n && this.#watchers.has(asked)) return { type: 'duplicateId' };
+    if (start < 0) return { type: 'negativeStart' };
+    return this.#watchers.size >= watchersPerStreamMax ? { type: 'tooMany' } : undefined;
   }
 
   #refuse(reason: string): void {
@@ -234,3 +238,24 @@ export class WatchStream {
 }
 
 type WatchHeader = ReturnType<Headers['at']>;
+
+/** Why there is no watcher. All but `compacted` are said in one response that is created and canceled at once. */
+type Refused = WatchRefusal | { readonly type: 'duplicateId' | 'negativeStart' };
+
+/** The `cancel_reason`; undefined for `compacted`, where the watcher is created and then canceled. */
+function refusalText(refused: Refused): string | undefined {
+  switch (refused.type) {
+    case 'compacted':
+      return undefined;
+    case 'emptyRange':
+      return emptyRangeText;
+    case 'duplicateId':
+      return duplicateIdText;
+    case 'negativeStart':
+      return errorText('compacted');
+    case 'tooMany':
+      return errorText('tooManyWatchers');
+    default:
+      return unreachable(refused);
+  }
+}

@@ -4,8 +4,17 @@
 import { randomBytes } from 'node:crypto';
 import type { BarrierAnswer, RenewalAnswer } from '../node/input.ts';
 import type { Node } from '../node/node.ts';
+import { decodeMembership } from '../raft/membership.ts';
 import { UnavailableError } from '../rpc/errors.ts';
-import type { Member, MemberHeader, MemberOptions, MemberState, MemberStatus, Patience } from '../rpc/member.ts';
+import type {
+  Member,
+  MemberEntry,
+  MemberHeader,
+  MemberOptions,
+  MemberState,
+  MemberStatus,
+  Patience,
+} from '../rpc/member.ts';
 import type { Command, LeaseId } from '../state/command.ts';
 import type { Outcome } from '../state/outcome.ts';
 import type { MemberId } from '../store/entry.ts';
@@ -16,6 +25,8 @@ export interface ServedMemberOptions extends Omit<MemberOptions, 'newLeaseId' | 
   readonly clusterId: bigint;
   /** How long a request without a deadline of its own may take (etcd: 5 s + 2 election timeouts). */
   readonly requestTimeoutMs: number;
+  /** Hears of each request that ended without an outcome. */
+  onUnavailable(): void;
 }
 
 export class ServedMember implements Member {
@@ -24,11 +35,13 @@ export class ServedMember implements Member {
   readonly #node: Node;
   readonly #clusterId: bigint;
   readonly #requestTimeoutMs: number;
+  readonly #onUnavailable: () => void;
 
   constructor(node: Node, options: ServedMemberOptions) {
     this.#node = node;
     this.#clusterId = options.clusterId;
     this.#requestTimeoutMs = options.requestTimeoutMs;
+    this.#onUnavailable = () => options.onUnavailable();
     this.hub = node.hub;
     const leaseIds = new LeaseIds(node.options.member);
     this.options = {
@@ -45,14 +58,33 @@ export class ServedMember implements Member {
     return this.#node.machine;
   }
 
+  /** The configuration says who is a member; what they published says how clients reach them. */
+  members(): readonly MemberEntry[] {
+    const { machine } = this.#node;
+    const published = new Map(machine.members().map((record) => [record.id, record]));
+    const membership = decodeMembership(machine.configuration);
+    return (membership?.members ?? []).map(({ id, peerUrls }) => ({
+      id,
+      name: published.get(id)?.name ?? '',
+      peerUrls,
+      clientUrls: published.get(id)?.clientUrls ?? [],
+      isLearner: membership?.configuration.learners.includes(id) ?? false,
+    }));
+  }
+
   propose(command: Command, patience: Patience): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#node.enqueue({
         type: 'propose',
         command,
         timeoutMs: this.#timeoutMs(patience),
-        reply: (answer) =>
-          answer.type === 'outcome' ? resolve(answer.outcome) : reject(new UnavailableError(answer.why)),
+        reply: (answer) => {
+          if (answer.type === 'outcome') resolve(answer.outcome);
+          else {
+            this.#onUnavailable();
+            reject(new UnavailableError(answer.why));
+          }
+        },
       });
     });
   }

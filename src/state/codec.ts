@@ -10,8 +10,9 @@
 import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
+import { MalformedCommand, type Tuple } from './codec-fields.ts';
 import { isWellFormed } from './codec-shape.ts';
-import { MalformedCommand, readCommand, readTexts, type Tuple, tupleOf } from './codec-tuple.ts';
+import { readCommand, readTexts, tupleOf } from './codec-tuple.ts';
 import type { Origin, OriginatedCommand } from './command.ts';
 
 /** First byte of a commands entry; raised when tuples change. */

@@ -9,15 +9,15 @@ export class RecordSum {
   readonly lanes = new Uint32Array(4);
   readonly #hash = new Uint32Array(4);
 
-  /** Adds a record: the first `length` bytes of `bytes`, its key and body without the checksum. */
-  add(bytes: Uint8Array, length: number): void {
-    hashBytes(bytes, 0, length, this.#hash);
+  /** Adds a record: `bytes[start, end)` is its key and body, without the checksum. */
+  add(bytes: Uint8Array, start: number, end: number): void {
+    hashBytes(bytes, start, end, this.#hash);
     for (let lane = 0; lane < 4; lane++) this.lanes[lane] = (this.lanes[lane] as number) + (this.#hash[lane] as number);
   }
 
   /** Takes back a record that was added with exactly these bytes. */
-  subtract(bytes: Uint8Array, length: number): void {
-    hashBytes(bytes, 0, length, this.#hash);
+  subtract(bytes: Uint8Array, start: number, end: number): void {
+    hashBytes(bytes, start, end, this.#hash);
     for (let lane = 0; lane < 4; lane++) this.lanes[lane] = (this.lanes[lane] as number) - (this.#hash[lane] as number);
   }
 

@@ -2,7 +2,7 @@
  * The hash that members compare over the wire (etcd's HashKV): over all key versions up to a revision. Of the present it is at
  * hand; of an older revision it is the present's less what came since.
  */
-import { hashedLength, versionRecord } from './image-records.ts';
+import { CRC_BYTES, versionRecordBytes, writeVersionRecord } from './image-records.ts';
 import { type Kv, type Refused, refused } from './kv.ts';
 
 /** `hash` is a uint32; `revision` the one it stands for. */
@@ -21,10 +21,13 @@ export function hashKvAt(kv: Kv, revision: number): KvHash | Refused {
   if (revision > 0 && revision < compacted) return refused('compacted');
   const at = revision > 0 ? revision : current;
   const sum = kv.records.sum.copy();
+  let room = Buffer.alloc(1024);
   for (let later = current; later > at; later--) {
     for (const version of kv.history.changesOf(later)) {
-      const record = versionRecord(version);
-      sum.subtract(record.bytes, hashedLength(record));
+      const end = versionRecordBytes(version) - CRC_BYTES;
+      if (end > room.length) room = Buffer.alloc(end * 2);
+      writeVersionRecord(room, 0, version);
+      sum.subtract(room, 0, end);
     }
   }
   return { type: 'hash', hash: sum.lanes[0] as number, revision: at, compactRevision: compacted };

@@ -1,14 +1,26 @@
 /**
  * Records on their way to the image, of the kinds that are only ever added or replaced, and the digest's sum over those of
- * them that stand. One operation a record. Owns nothing of their meaning.
+ * them that stand. They are written one behind the other into a few large buffers: thousands of small ones that live until the
+ * next batch were most of the garbage collector's work. Owns nothing of their meaning.
  */
 import type { ImageOp } from '../store/image.ts';
 import { RecordSum } from './digest.ts';
-import { hashedLength, sealed, type Unsealed } from './image-records.ts';
+import { CRC_BYTES, hashedLength, type Unsealed, writeChecksum } from './image-records.ts';
+
+/** A larger record gets a buffer of its own. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** A buffer and what lies in it: start, key's end and end of each record. */
+interface Chunk {
+  readonly bytes: Buffer;
+  readonly marks: number[];
+}
 
 export class ImageQueue {
   readonly sum = new RecordSum();
-  #ops: ImageOp[] = [];
+  #chunks: Chunk[] = [];
+  /** Where the last chunk is free. */
+  #at = 0;
   #bytes = 0;
 
   /** Bytes waiting. */
@@ -16,27 +28,52 @@ export class ImageQueue {
     return this.#bytes;
   }
 
-  /** Queues a new record and counts it. */
-  put(record: Unsealed): void {
-    this.addToSum(record);
-    this.#ops.push(sealed(record));
-    this.#bytes += record.bytes.length;
+  /** Queues a new record and counts it. `write` fills `length` bytes at the place it is given, all but the checksum. */
+  put(length: number, keyLength: number, write: (bytes: Buffer, at: number) => void): void {
+    const { bytes, marks } = this.#chunkFor(length);
+    const start = this.#at;
+    const end = start + length;
+    write(bytes, start);
+    writeChecksum(bytes, start, end);
+    this.sum.add(bytes, start, end - CRC_BYTES);
+    marks.push(start, start + keyLength, end);
+    this.#at = end;
+    this.#bytes += length;
+  }
+
+  /** Queues a record that is made already, and counts it. */
+  putRecord(record: Unsealed): void {
+    this.put(record.bytes.length, record.keyLength, (bytes, at) => record.bytes.copy(bytes, at));
   }
 
   /** Counts a record that is in the image already. */
   addToSum(record: Unsealed): void {
-    this.sum.add(record.bytes, hashedLength(record));
+    this.sum.add(record.bytes, 0, hashedLength(record));
   }
 
   /** Counts a record no longer, as another takes its place. */
   takeFromSum(record: Unsealed): void {
-    this.sum.subtract(record.bytes, hashedLength(record));
+    this.sum.subtract(record.bytes, 0, hashedLength(record));
   }
 
   /** Appends what waits to `into` and forgets it. */
   drain(into: ImageOp[]): void {
-    for (const op of this.#ops) into.push(op);
-    this.#ops = [];
+    for (const { bytes, marks } of this.#chunks) {
+      for (let i = 0; i < marks.length; i += 3) {
+        const [start, keyEnd, end] = [marks[i], marks[i + 1], marks[i + 2]];
+        into.push({ key: bytes.subarray(start, keyEnd), value: bytes.subarray(keyEnd, end) });
+      }
+    }
+    this.#chunks = [];
     this.#bytes = 0;
+  }
+
+  #chunkFor(length: number): Chunk {
+    const last = this.#chunks[this.#chunks.length - 1];
+    if (last !== undefined && this.#at + length <= last.bytes.length) return last;
+    const chunk = { bytes: Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, length)), marks: [] };
+    this.#chunks.push(chunk);
+    this.#at = 0;
+    return chunk;
   }
 }

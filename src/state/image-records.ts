@@ -23,10 +23,12 @@ import type { KeyVersion } from './key-index.ts';
 export const IMAGE_FORMAT = 1;
 
 const FAMILY = { meta: 0, lease: 1, version: 2, member: 3 } as const;
-const CRC_BYTES = 4;
-const LEASE_KEY_BYTES = 9;
-const LEASE_RECORD_BYTES = LEASE_KEY_BYTES + 24;
-const VERSION_KEY_BYTES = 13;
+/** Bytes of the checksum that ends every record. */
+export const CRC_BYTES = 4;
+/** Bytes of the keys of two families. */
+export const LEASE_KEY_BYTES = 9;
+const LEASE_BODY_END = LEASE_KEY_BYTES + 24;
+export const VERSION_KEY_BYTES = 13;
 const VERSION_HEAD_BYTES = VERSION_KEY_BYTES + 28;
 const META_HEAD_BYTES = 1 + 2 + 40 + 16;
 
@@ -79,11 +81,15 @@ export type DecodedRecord =
   | ({ readonly type: 'member' } & MemberRecord);
 
 /** Adds the checksum and parts key from value. The record may not change afterwards. */
-export function sealed(record: Unsealed): ImageRecord {
-  const { bytes, keyLength } = record;
-  const end = bytes.length - CRC_BYTES;
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, end)), end);
+export function sealed({ bytes, keyLength }: Unsealed): ImageRecord {
+  writeChecksum(bytes, 0, bytes.length);
   return { key: bytes.subarray(0, keyLength), value: bytes.subarray(keyLength) };
+}
+
+/** Writes the checksum of the record in `bytes[start, end)` into its last bytes. */
+export function writeChecksum(bytes: Buffer, start: number, end: number): void {
+  const at = end - CRC_BYTES;
+  bytes.writeUInt32BE(crc32(bytes.subarray(start, at)), at);
 }
 
 /** Bytes of a record that are hashed: all but the checksum. */
@@ -91,27 +97,25 @@ export function hashedLength(record: Unsealed): number {
   return record.bytes.length - CRC_BYTES;
 }
 
-/** Room for one lease record, to be filled again and again. */
-export function leaseRecordRoom(): Unsealed {
-  return { bytes: Buffer.alloc(LEASE_RECORD_BYTES + CRC_BYTES), keyLength: LEASE_KEY_BYTES };
-}
+/** Bytes of a lease record. */
+export const LEASE_RECORD_BYTES = LEASE_BODY_END + CRC_BYTES;
 
-/** Fills a lease record made by `leaseRecordRoom`. The id comes in its two int32 halves. */
-export function fillLeaseRecord(
-  room: Unsealed,
+/** Writes a lease record at `at`. The id comes in its two int32 halves. */
+export function writeLeaseRecord(
+  bytes: Buffer,
+  at: number,
   hi: number,
   lo: number,
   stamp: number,
   grantedMs: number,
   remainingMs: number,
 ): void {
-  const { bytes } = room;
-  bytes[0] = FAMILY.lease;
-  bytes.writeInt32BE(hi, 1);
-  bytes.writeInt32BE(lo, 5);
-  writeUint64(bytes, stamp, 9);
-  writeUint64(bytes, grantedMs, 17);
-  writeUint64(bytes, remainingMs, 25);
+  bytes[at] = FAMILY.lease;
+  bytes.writeInt32BE(hi, at + 1);
+  bytes.writeInt32BE(lo, at + 5);
+  writeUint64(bytes, stamp, at + 9);
+  writeUint64(bytes, grantedMs, at + 17);
+  writeUint64(bytes, remainingMs, at + 25);
 }
 
 /** The key of a lease's record, for its deletion. */
@@ -122,24 +126,26 @@ export function leaseKey(id: LeaseId): Uint8Array {
   return key;
 }
 
-/** Bytes that one pending change of a lease adds to the next image batch, about. */
-export const LEASE_IMAGE_BYTES = LEASE_RECORD_BYTES + CRC_BYTES;
-
-export function versionRecord(version: KeyVersion): Unsealed {
-  const { key } = version.node;
-  const bytes = Buffer.allocUnsafe(VERSION_HEAD_BYTES + key.length + version.value.length + CRC_BYTES);
-  bytes[0] = FAMILY.version;
-  writeUint64(bytes, version.modRevision, 1);
-  bytes.writeUInt32BE(version.sub, 9);
-  writeUint64(bytes, version.createRevision, 13);
-  writeUint64(bytes, version.version, 21);
-  bytes.writeBigInt64BE(version.lease, 29);
-  bytes.writeUInt32BE(key.length, 37);
-  bytes.write(key, VERSION_HEAD_BYTES, 'latin1');
-  bytes.write(version.value, VERSION_HEAD_BYTES + key.length, 'latin1');
-  return { bytes, keyLength: VERSION_KEY_BYTES };
+/** Bytes of a version's record. */
+export function versionRecordBytes({ node, value }: KeyVersion): number {
+  return VERSION_HEAD_BYTES + node.key.length + value.length + CRC_BYTES;
 }
 
+/** Writes a version's record at `at`. */
+export function writeVersionRecord(bytes: Buffer, at: number, version: KeyVersion): void {
+  const { key } = version.node;
+  bytes[at] = FAMILY.version;
+  writeUint64(bytes, version.modRevision, at + 1);
+  bytes.writeUInt32BE(version.sub, at + 9);
+  writeUint64(bytes, version.createRevision, at + 13);
+  writeUint64(bytes, version.version, at + 21);
+  bytes.writeBigInt64BE(version.lease, at + 29);
+  bytes.writeUInt32BE(key.length, at + 37);
+  bytes.write(key, at + VERSION_HEAD_BYTES, 'latin1');
+  bytes.write(version.value, at + VERSION_HEAD_BYTES + key.length, 'latin1');
+}
+
+/** A member's record. */
 export function memberRecord(member: MemberRecord): Unsealed {
   const attributes = encodeAttributes(member.name, member.clientUrls);
   const bytes = Buffer.allocUnsafe(9 + attributes.length + CRC_BYTES);
@@ -149,6 +155,7 @@ export function memberRecord(member: MemberRecord): Unsealed {
   return { bytes, keyLength: 9 };
 }
 
+/** The meta record. */
 export function metaRecord(meta: ImageMeta): Unsealed {
   const bytes = Buffer.allocUnsafe(META_HEAD_BYTES + meta.configuration.length + CRC_BYTES);
   bytes[0] = FAMILY.meta;
@@ -163,21 +170,24 @@ export function metaRecord(meta: ImageMeta): Unsealed {
   return { bytes, keyLength: 1 };
 }
 
-/**
- * Key and value of a record put together again as they were sealed, or undefined if the checksum does not fit. `bytes` is a
- * copy and outlives the record.
- */
-export function unsealed(record: ImageRecord): Unsealed | undefined {
-  const { key, value } = record;
-  if (key.length === 0 || value.length < CRC_BYTES) return undefined;
-  const bytes = Buffer.allocUnsafe(key.length + value.length);
-  bytes.set(key, 0);
-  bytes.set(value, key.length);
-  const end = bytes.length - CRC_BYTES;
-  return crc32(bytes.subarray(0, end)) === bytes.readUInt32BE(end) ? { bytes, keyLength: key.length } : undefined;
+/** Puts records together again as they were sealed, one at a time, in a buffer that it uses again and again. */
+export class Opener {
+  #room = Buffer.alloc(4096);
+
+  /** Key and value in one, until the next call, or undefined if the checksum does not fit. */
+  open({ key, value }: ImageRecord): Unsealed | undefined {
+    const length = key.length + value.length;
+    if (key.length === 0 || value.length < CRC_BYTES) return undefined;
+    if (length > this.#room.length) this.#room = Buffer.alloc(length * 2);
+    const bytes = this.#room.subarray(0, length);
+    bytes.set(key, 0);
+    bytes.set(value, key.length);
+    const end = length - CRC_BYTES;
+    return crc32(bytes.subarray(0, end)) === bytes.readUInt32BE(end) ? { bytes, keyLength: key.length } : undefined;
+  }
 }
 
-/** What a record with a good checksum says, or, as text, why it says nothing. */
+/** What a record with a good checksum says, or, as text, why it says nothing. Keeps nothing of `bytes`. */
 export function decodeRecord({ bytes, keyLength }: Unsealed): DecodedRecord | string {
   const end = bytes.length - CRC_BYTES;
   switch (bytes[0]) {
@@ -192,12 +202,12 @@ export function decodeRecord({ bytes, keyLength }: Unsealed): DecodedRecord | st
         compactRevision: readUint64(bytes, 27),
         stamps: readUint64(bytes, 35),
         digest: bytes.toString('hex', 43, 59),
-        configuration: bytes.subarray(META_HEAD_BYTES, end),
+        configuration: Uint8Array.from(bytes.subarray(META_HEAD_BYTES, end)),
       };
       return { type: 'meta', meta };
     }
     case FAMILY.lease:
-      if (keyLength !== LEASE_KEY_BYTES || end !== LEASE_RECORD_BYTES) return 'a lease record of the wrong size';
+      if (keyLength !== LEASE_KEY_BYTES || end !== LEASE_BODY_END) return 'a lease record of the wrong size';
       return {
         type: 'lease',
         id: bytes.readBigInt64BE(1),

@@ -6,7 +6,7 @@
 import { compareBytes } from '../base/bytes.ts';
 import type { ImageRecord } from '../store/image.ts';
 import { RecordSum } from './digest.ts';
-import { type DecodedRecord, decodeRecord, hashedLength, type ImageMeta, unsealed } from './image-records.ts';
+import { type DecodedRecord, decodeRecord, hashedLength, type ImageMeta, Opener } from './image-records.ts';
 import { stateDigest } from './state-digest.ts';
 
 /** Why an image cannot be used. Not an Error: nobody throws it. */
@@ -22,6 +22,7 @@ export class ImageDamage {
 export class ImageVerifier {
   /** Sums of the records read so far, by family. */
   readonly sums = { lease: new RecordSum(), version: new RecordSum(), member: new RecordSum() };
+  readonly #opener = new Opener();
   #meta: ImageMeta | undefined;
   #lastKey: Uint8Array | undefined;
   #count = 0;
@@ -29,17 +30,20 @@ export class ImageVerifier {
   /** Takes the next record. Its content is good in itself; the image is good only if `finish` says so. */
   read(record: ImageRecord): DecodedRecord | ImageDamage {
     this.#count += 1;
-    const where = `record ${this.#count} (key ${Buffer.from(record.key).toString('hex')})`;
-    const bytes = unsealed(record);
-    if (bytes === undefined) return new ImageDamage(`${where}: checksum does not fit`);
+    const bytes = this.#opener.open(record);
+    if (bytes === undefined) return this.#damage(record, 'checksum does not fit');
     if (this.#lastKey !== undefined && compareBytes(this.#lastKey, record.key) >= 0)
-      return new ImageDamage(`${where}: out of order`);
-    this.#lastKey = bytes.bytes.subarray(0, bytes.keyLength);
+      return this.#damage(record, 'out of order');
+    this.#lastKey = record.key;
     const decoded = decodeRecord(bytes);
-    if (typeof decoded === 'string') return new ImageDamage(`${where}: ${decoded}`);
+    if (typeof decoded === 'string') return this.#damage(record, decoded);
     if (decoded.type === 'meta') this.#meta = decoded.meta;
-    else this.sums[decoded.type].add(bytes.bytes, hashedLength(bytes));
+    else this.sums[decoded.type].add(bytes.bytes, 0, hashedLength(bytes));
     return decoded;
+  }
+
+  #damage({ key }: ImageRecord, what: string): ImageDamage {
+    return new ImageDamage(`record ${this.#count} (key ${Buffer.from(key).toString('hex')}): ${what}`);
   }
 
   /** All records were read. */

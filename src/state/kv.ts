@@ -10,7 +10,7 @@ import { type DeleteRange, type LeaseId, NO_LEASE, type Put, type Range } from '
 import type { RecordSum } from './digest.ts';
 import { History } from './history.ts';
 import { ImageQueue } from './image-queue.ts';
-import { type VersionRecord, versionRecord } from './image-records.ts';
+import { VERSION_KEY_BYTES, type VersionRecord, versionRecordBytes, writeVersionRecord } from './image-records.ts';
 import { fits, intervalOf, type KeyIndex, type KeyNode, type KeyVersion, keyValueOf } from './key-index.ts';
 import type { Lessor } from './lessor.ts';
 import type { DeleteRangeResult, PutResult, RangeResult, Refusal } from './outcome.ts';
@@ -118,7 +118,7 @@ export class Kv {
     };
     this.#lessor.move(node, NO_SLOT);
     this.#take(version);
-    this.records.put(versionRecord(version));
+    this.#record(version);
   }
 
   #append(node: KeyNode, before: KeyVersion | undefined, value: ByteString, lease: LeaseId): void {
@@ -136,7 +136,13 @@ export class Kv {
     };
     this.#take(version);
     this.#lessor.move(node, slot);
-    this.records.put(versionRecord(version));
+    this.#record(version);
+  }
+
+  #record(version: KeyVersion): void {
+    this.records.put(versionRecordBytes(version), VERSION_KEY_BYTES, (bytes, at) => {
+      writeVersionRecord(bytes, at, version);
+    });
   }
 
   #take(version: KeyVersion): void {

@@ -11,14 +11,13 @@ import type { ImageOp } from '../store/image.ts';
 import { type LeaseId, NO_LEASE } from './command.ts';
 import { RecordSum } from './digest.ts';
 import {
-  fillLeaseRecord,
-  hashedLength,
-  LEASE_IMAGE_BYTES,
+  CRC_BYTES,
+  LEASE_KEY_BYTES,
+  LEASE_RECORD_BYTES,
   type LeaseRecord,
   leaseKey,
-  leaseRecordRoom,
-  sealed,
-  type Unsealed,
+  writeChecksum,
+  writeLeaseRecord,
 } from './image-records.ts';
 import type { KeyNode } from './key-index.ts';
 
@@ -41,7 +40,8 @@ export class Lessor {
   #dirtySlots: number[] = [];
   #endedIds: LeaseId[] = [];
   readonly #sum = new RecordSum();
-  readonly #room = leaseRecordRoom();
+  /** One lease record, for the sum. */
+  readonly #room = Buffer.alloc(LEASE_RECORD_BYTES);
 
   // ── the view (primary, rpc) ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -174,19 +174,24 @@ export class Lessor {
   }
 
   get pendingImageBytes(): number {
-    return (this.#dirtySlots.length + this.#endedIds.length) * LEASE_IMAGE_BYTES;
+    return (this.#dirtySlots.length + this.#endedIds.length) * LEASE_RECORD_BYTES;
   }
 
   /** Appends what changed since the last call: one operation a lease, deletions first. */
   drainImageOps(into: ImageOp[]): void {
     for (const id of this.#endedIds)
       if (this.slotOf(id) === NO_SLOT) into.push({ key: leaseKey(id), value: undefined });
+    // One buffer for all of them.
+    const bytes = Buffer.allocUnsafeSlow(this.#dirtySlots.length * LEASE_RECORD_BYTES);
+    let at = 0;
     for (const slot of this.#dirtySlots) {
       this.#dirty[slot] = 0;
       if (!this.isLive(slot)) continue;
-      const record = leaseRecordRoom();
-      this.#fill(slot, record);
-      into.push(sealed(record));
+      const end = at + LEASE_RECORD_BYTES;
+      this.#write(slot, bytes, at);
+      writeChecksum(bytes, at, end);
+      into.push({ key: bytes.subarray(at, at + LEASE_KEY_BYTES), value: bytes.subarray(at + LEASE_KEY_BYTES, end) });
+      at = end;
     }
     this.#endedIds = [];
     this.#dirtySlots = [];
@@ -215,28 +220,28 @@ export class Lessor {
     this.#stamps[slot] = stamp;
     this.#grantedMs[slot] = grantedMs;
     this.#remainingMs[slot] = remainingMs;
-    this.#fill(slot, this.#room);
-    this.#sum.add(this.#room.bytes, hashedLength(this.#room));
+    this.#write(slot, this.#room, 0);
+    this.#sum.add(this.#room, 0, LEASE_RECORD_BYTES - CRC_BYTES);
     return slot;
   }
 
   #unrecord(slot: number): void {
-    this.#fill(slot, this.#room);
-    this.#sum.subtract(this.#room.bytes, hashedLength(this.#room));
+    this.#write(slot, this.#room, 0);
+    this.#sum.subtract(this.#room, 0, LEASE_RECORD_BYTES - CRC_BYTES);
   }
 
   #rerecord(slot: number, stamp: number, remainingMs: number): void {
     this.#unrecord(slot);
     this.#stamps[slot] = stamp;
     this.#remainingMs[slot] = remainingMs;
-    this.#fill(slot, this.#room);
-    this.#sum.add(this.#room.bytes, hashedLength(this.#room));
+    this.#write(slot, this.#room, 0);
+    this.#sum.add(this.#room, 0, LEASE_RECORD_BYTES - CRC_BYTES);
     this.#markDirty(slot);
   }
 
-  #fill(slot: number, room: Unsealed): void {
+  #write(slot: number, bytes: Buffer, at: number): void {
     const [hi, lo] = [this.#ids.hiAt(slot), this.#ids.loAt(slot)];
-    fillLeaseRecord(room, hi, lo, this.stampAt(slot), this.grantedMsAt(slot), this.remainingMsAt(slot));
+    writeLeaseRecord(bytes, at, hi, lo, this.stampAt(slot), this.grantedMsAt(slot), this.remainingMsAt(slot));
   }
 
   #markDirty(slot: number): void {

@@ -1,17 +1,16 @@
 /**
  * The state machine: committed entries in, outcomes out; the same on every member, byte for byte (D1, D2). Owns the order in
- * which an entry's commands take effect and what each does to leases; what they do to keys is kv.ts's and txn.ts's. It reads no
+ * which an entry's commands take effect and what the whole state stands at; what they do
+ * to leases is lease.ts's, to keys kv.ts's and txn.ts's. It reads no
  * clock, no option and no chance: those the proposer read, and wrote what came of them into the command.
  * Invariants: L2, L5, L6, L8, L10, L13, K2, K6, D1, D3, S2.
  */
 import { assert, unreachable } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
-import { NO_SLOT } from '../base/id-table.ts';
-import { leaseTtlSecondsMax } from '../base/limits.ts';
 import type { Entry, Index, Term } from '../store/entry.ts';
 import type { ImageBatch, ImageOp, ImageRecord } from '../store/image.ts';
 import { unpackCommands } from './codec.ts';
-import type { Command, LeaseId, Origin, Range, StampedLease } from './command.ts';
+import type { Command, LeaseId, Origin, Range } from './command.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
 import type { History } from './history.ts';
 import {
@@ -25,25 +24,15 @@ import {
 import { ImageDamage, ImageVerifier } from './image-verifier.ts';
 import { KeyIndex } from './key-index.ts';
 import { Kv, type Refused, refused } from './kv.ts';
+import { applyCheckpoint, applyClear, applyExpire, applyGrant, applyRevoke, type LeaseObserver } from './lease.ts';
 import { Lessor } from './lessor.ts';
 import { Members } from './members.ts';
-import type { DoneResult, Outcome, RangeResult, Result } from './outcome.ts';
+import type { Outcome, RangeResult, Result } from './outcome.ts';
 import { Revisions } from './revision.ts';
 import { stateDigest } from './state-digest.ts';
 import { applyTxn } from './txn.ts';
 
-const TTL_MS_MAX = leaseTtlSecondsMax * 1000;
-
-/**
- * Told of what happens to leases while an entry is applied. `ended` comes while the slot can still be read; the slot may be
- * given to another lease afterwards. The others come when the change is in place.
- */
-export interface LeaseObserver {
-  granted(slot: number): void;
-  ended(slot: number): void;
-  checkpointed(slot: number): void;
-  cleared(slot: number): void;
-}
+export type { LeaseObserver } from './lease.ts';
 
 /** What became of one command of an entry. */
 export interface AppliedCommand {
@@ -252,9 +241,9 @@ export class Machine {
   #execute(command: Command, term: Term, observer: LeaseObserver | undefined): Result | Refused {
     switch (command.type) {
       case 'grant':
-        return this.#grant(command.id, command.ttlMs, observer);
+        return applyGrant(this.lessor, command, observer);
       case 'revoke':
-        return this.#revoke(command.id, observer);
+        return applyRevoke(this.lessor, this.#kv, command, observer);
       case 'put': {
         if (this.#kv.namesUnknownLease(command)) return refused('leaseNotFound');
         if (this.#kv.lacksKey(command)) return refused('keyNotFound');
@@ -265,27 +254,11 @@ export class Machine {
       case 'txn':
         return this.#closing(applyTxn(this.#kv, command));
       case 'expire':
-        if (command.term !== term) return refused('wrongTerm');
-        return this.#touching(command.leases, (slot) => {
-          this.#endLease(slot, observer);
-          return true;
-        });
+        return command.term === term ? applyExpire(this.lessor, this.#kv, command, observer) : refused('wrongTerm');
       case 'checkpoint':
-        if (command.term !== term) return refused('wrongTerm');
-        return this.#touching(command.leases, (slot, { remainingMs }) => {
-          if (remainingMs < 1 || remainingMs > this.lessor.grantedMsAt(slot)) return false;
-          this.lessor.checkpoint(slot, remainingMs);
-          observer?.checkpointed(slot);
-          return true;
-        });
+        return command.term === term ? applyCheckpoint(this.lessor, command, observer) : refused('wrongTerm');
       case 'clear':
-        if (command.term !== term) return refused('wrongTerm');
-        return this.#touching(command.leases, (slot) => {
-          if (this.lessor.remainingMsAt(slot) === 0) return false;
-          this.lessor.clear(slot);
-          observer?.cleared(slot);
-          return true;
-        });
+        return command.term === term ? applyClear(this.lessor, command, observer) : refused('wrongTerm');
       case 'publish':
         this.#members.publish(command);
         return { type: 'done', touched: 1 };
@@ -298,44 +271,5 @@ export class Machine {
   #closing<T>(result: T): T {
     this.#revisions.close();
     return result;
-  }
-
-  /** Id 0 stands for "choose one" only at the edge. A TTL out of bounds should have been clamped there; here it is refused. */
-  #grant(id: LeaseId, ttlMs: number, observer: LeaseObserver | undefined): Result | Refused {
-    if (id === 0n) return refused('leaseNotFound');
-    if (!(ttlMs >= 1 && ttlMs <= TTL_MS_MAX)) return refused('leaseTtlTooLarge');
-    if (this.lessor.slotOf(id) !== NO_SLOT) return refused('leaseExists');
-    const slot = this.lessor.grant(id, ttlMs);
-    observer?.granted(slot);
-    return { type: 'grant', id, ttlMs };
-  }
-
-  #revoke(id: LeaseId, observer: LeaseObserver | undefined): Result | Refused {
-    const slot = this.lessor.slotOf(id);
-    if (slot === NO_SLOT) return refused('leaseNotFound');
-    this.#endLease(slot, observer);
-    return { type: 'done', touched: 1 };
-  }
-
-  /** The keys go under one revision, in byte order, and the lease with them; without keys there is no revision (L5). */
-  #endLease(slot: number, observer: LeaseObserver | undefined): void {
-    const before = this.revision;
-    const nodes = this.lessor.keysAt(slot);
-    for (const node of nodes) this.#kv.delete(node);
-    observer?.ended(slot);
-    this.lessor.end(slot);
-    this.#revisions.close();
-    assert(this.revision === before + (nodes.length > 0 ? 1 : 0), 'L5: one revoke is one revision, or none');
-  }
-
-  /** Does `touch` for each lease that still lives under the stamp it was decided for (L8), in the order given. */
-  #touching<L extends StampedLease>(leases: readonly L[], touch: (slot: number, lease: L) => boolean): DoneResult {
-    let touched = 0;
-    for (const lease of leases) {
-      const slot = this.lessor.slotOf(lease.id);
-      if (slot === NO_SLOT || this.lessor.stampAt(slot) !== lease.stamp) continue;
-      if (touch(slot, lease)) touched += 1;
-    }
-    return { type: 'done', touched };
   }
 }

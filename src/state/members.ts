@@ -22,7 +22,7 @@ export class Members {
     const before = this.#byId.get(record.id);
     if (before !== undefined) this.records.takeFromSum(memberRecord(before));
     this.#byId.set(record.id, record);
-    this.records.put(memberRecord(record));
+    this.records.putRecord(memberRecord(record));
   }
 
   /** Takes over a member of an image. */

@@ -18,6 +18,6 @@ export function stateDigest(sums: readonly RecordSum[], counters: StateCounters)
   bytes.writeDoubleBE(compactRevision, 8);
   bytes.writeDoubleBE(stamps, 16);
   bytes.set(configuration, 24);
-  total.add(bytes, bytes.length);
+  total.add(bytes, 0, bytes.length);
   return total.hex();
 }

@@ -40,8 +40,11 @@ export class MemoryImage implements Image {
 
   write(batch: ImageBatch, done: DiskDone): void {
     assert(this.#pending === undefined, 'image: at most one write outstanding');
-    // The caller may go on using its arrays, as with a disk that has taken its copy.
-    const ops = batch.ops.map((op) => ({ key: op.key.slice(), value: op.value?.slice() }));
+    // The caller may go on using its arrays, as with a disk that has taken its copy. (`slice` of a Buffer would copy nothing.)
+    const ops = batch.ops.map(({ key, value }) => ({
+      key: new Uint8Array(key),
+      value: value === undefined ? undefined : new Uint8Array(value),
+    }));
     this.#pending = { batch: { ops, appliedIndex: batch.appliedIndex }, done };
   }
 
@@ -115,7 +118,7 @@ export class MemoryImage implements Image {
     const key = this.#pickKey(prng);
     if (key === undefined) return undefined;
     const keyBytes = bytesOf(key);
-    const value = this.#valueAt(key).slice();
+    const value = new Uint8Array(this.#valueAt(key));
     const at = prng.below(keyBytes.length + value.length);
     const mask = 1 << prng.below(8);
     const inKey = at < keyBytes.length;

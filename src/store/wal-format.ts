@@ -75,7 +75,10 @@ export function wholeSectors(bytes: number): number {
 
 /** Sector 0: magic 8, CRC 4 (of all that follows), format 4, cluster 8, member 8, generation 8, salt 8, number 8, size 8, zeros. */
 export function encodeSegmentHead(head: SegmentHead): Buffer {
-  assert(head.sizeBytes % SECTOR_BYTES === 0 && head.sizeBytes >= 4 * SECTOR_BYTES, 'a segment is whole sectors, four at least');
+  assert(
+    head.sizeBytes % SECTOR_BYTES === 0 && head.sizeBytes >= 4 * SECTOR_BYTES,
+    'a segment is whole sectors, four at least',
+  );
   const sector = Buffer.alloc(SECTOR_BYTES);
   HEAD_MAGIC.copy(sector);
   sector.writeUInt32LE(WAL_FORMAT, 12);
@@ -127,8 +130,8 @@ export function readUint53(buffer: Buffer, offset: number): number {
 
 /** Offset behind the last byte that is not zero in `bytes[from, …)`; `from` if all are. */
 export function endOfBytes(bytes: Buffer, from: number): number {
-  const step = 64 * 1024;
-  const zeros = Buffer.alloc(step);
+  const step = 4096;
+  const zeros = Buffer.alloc(Math.min(step, bytes.length - from));
   let end = bytes.length;
   while (end > from) {
     const start = Math.max(from, end - step);

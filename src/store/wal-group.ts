@@ -28,6 +28,8 @@ export interface GroupPlace {
   /** Key of the segment the group stands in; see `segmentKey`. */
   readonly key: number;
   readonly segment: number;
+  /** Where in the segment it stands: a group that a disk put elsewhere is not taken for another. */
+  readonly offset: number;
   /** The oldest segment still needed when the group was written: a missing one from there on is damage. */
   readonly firstSegment: number;
   /** Groups are numbered without a gap through all segments. */
@@ -107,6 +109,7 @@ export function encodeGroup(place: GroupPlace, entries: readonly Entry[]): { byt
     at = next;
   }
   bytes.writeUInt32LE(chain, 80);
+  bytes.writeUInt32LE(place.offset, 84);
   bytes.writeUInt32LE(crc32(bytes.subarray(8, GROUP_HEAD_BYTES), place.key), 4);
   if (place.voteCopy) encodeVoteCopy(bytes, sizeBytes - SECTOR_BYTES, place);
   return { bytes, chainAfter: chain };
@@ -125,6 +128,7 @@ export function decodeGroupHead(file: Uint8Array, at: number, key: number): Grou
   return {
     key,
     segment: bytes.readUInt32LE(at + 24),
+    offset: bytes.readUInt32LE(at + 84),
     firstSegment: bytes.readUInt32LE(at + 28),
     number: readUint53(bytes, at + 16),
     chainBefore: bytes.readUInt32LE(at + 36),
@@ -183,7 +187,8 @@ export function decodeVoteCopy(file: Uint8Array, at: number, key: number): VoteC
   };
 }
 
-function encodeVoteCopy(bytes: Buffer, at: number, place: GroupPlace): void {
+/** Puts the vote copy of a group into the sector at `at`, which is zero elsewhere. */
+export function encodeVoteCopy(bytes: Buffer, at: number, place: GroupPlace): void {
   bytes.writeUInt32LE(VOTE_MAGIC, at);
   writeUint53(bytes, place.number, at + 8);
   bytes.writeUInt32LE(place.chainBefore, at + 16);

@@ -10,7 +10,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
-import type { Entry, HardState, Index, LogBase, MemberId, Term } from './entry.ts';
+import type { Entry, HardState, Index, LogBase } from './entry.ts';
 import type { LoadedLog } from './wal.ts';
 import {
   type Damage,
@@ -23,7 +23,8 @@ import {
   type WalIdentity,
   type WalStep,
 } from './wal-format.ts';
-import { decodeEntries, decodeGroupHead, decodeVoteCopy, type GroupHead } from './wal-group.ts';
+import { decodeEntries, decodeGroupHead, encodeVoteCopy, type GroupHead } from './wal-group.ts';
+import { type Behind, isInUse, scanBehind } from './wal-scan.ts';
 import { type SegmentNote, type TailState, WalTail } from './wal-tail.ts';
 
 /** What the log must be for its opener; anything else is damage. */
@@ -67,15 +68,6 @@ export function recoverWal(
   return recovery.finish();
 }
 
-/** Where the log ends: everything behind it is blank, or the torn rest of one group. */
-interface End {
-  readonly position: number;
-  /** Offset behind the last byte that is not zero. */
-  readonly dirtyEnd: number;
-  /** Term and vote of the torn group, if a copy of them was found. */
-  readonly vote: { readonly term: Term; readonly vote: MemberId } | undefined;
-}
-
 /** Takes segment files one by one, so that no more than one need be in memory. */
 export class WalRecovery {
   readonly #expected: WalExpectation;
@@ -91,15 +83,18 @@ export class WalRecovery {
   #nextGroup = 0;
   #chain = 0;
   #firstSegment = 0;
-  #lastGroup: (WalStep & { readonly type: 'write' }) | undefined;
-  #end: End | undefined;
+  /** Up to this segment the log makes sense only as the leftover of a drop. */
+  #leftovers = 0;
+  #lastGroup: { readonly head: GroupHead; readonly offset: number; readonly bytes: Buffer } | undefined;
+  /** Set once the log's end is found; later segments are spares. */
+  #end: (Behind & { readonly position: number }) | undefined;
   #spare: { segment: number; sizeBytes: number } | undefined;
 
   constructor(expected: WalExpectation) {
     this.#expected = expected;
   }
 
-  /** The next segment file, in order of name. `bytes` are not kept. After damage, feed no more. */
+  /** The next segment file, in order of name. Its `bytes` are held until another is fed. After damage, feed no more. */
   feed(name: string, bytes: Uint8Array): Damage | undefined {
     const number = parseSegmentName(name);
     assert(number !== undefined && number > this.#fed, 'segments are fed in order');
@@ -140,7 +135,16 @@ export class WalRecovery {
       return damageAt(segmentName(present.number + 1), 0, 'the segment is missing (the one before it is sealed)');
     }
     if (oldest.number > this.#firstSegment) {
-      return damageAt(segmentName(this.#firstSegment), 0, `the segment is missing (the log begins with it)`);
+      return damageAt(segmentName(this.#firstSegment), 0, 'the segment is missing (the log begins with it)');
+    }
+    const start = this.#segments.find((note) => note.number === this.#firstSegment);
+    if (start === undefined || this.#leftovers >= start.number) {
+      return damageAt(segmentName(this.#leftovers), 0, 'entries overwrite what came before the log');
+    }
+    // Older segments were being deleted when the last process ended.
+    if (start !== oldest) {
+      this.#entries.splice(0, start.base.index - this.#base.index);
+      this.#base = start.base;
     }
     const { position, dirtyEnd, vote } = this.#end;
     const file = segmentName(present.number);
@@ -166,7 +170,7 @@ export class WalRecovery {
       firstSegment: this.#firstSegment,
     };
     const tail = new WalTail(state);
-    const repairs: WalStep[] = this.#lastGroup === undefined ? [] : [this.#lastGroup];
+    const repairs = this.#rewriteLastGroup();
     const hardState = vote === undefined ? this.#hardState : { ...vote, commit: this.#hardState.commit };
     if (vote !== undefined) repairs.push(...tail.plan({ hardState, entries: [] }));
     if (dirtyEnd > state.position) {
@@ -183,12 +187,21 @@ export class WalRecovery {
     };
   }
 
+  #rewriteLastGroup(): WalStep[] {
+    if (this.#lastGroup === undefined) return [];
+    const { head, offset } = this.#lastGroup;
+    const bytes = Buffer.from(this.#lastGroup.bytes);
+    if (head.voteCopy) encodeVoteCopy(bytes, bytes.length - SECTOR_BYTES, head);
+    return [{ type: 'write', segment: head.segment, offset, bytes }];
+  }
+
   #foreign(head: Exclude<ReturnType<typeof decodeSegmentHead>, string>, number: number, fileBytes: number) {
     const { identity } = this.#expected;
     if (head.clusterId !== identity.clusterId) return `the segment belongs to cluster ${hex(head.clusterId)}`;
     if (head.memberId !== identity.memberId) return `the segment belongs to member ${hex(head.memberId)}`;
     if (head.generation !== identity.generation) return `the segment belongs to generation ${head.generation}`;
-    if (this.#salt !== undefined && head.salt !== this.#salt) return 'the segment belongs to another log of this member';
+    if (this.#salt !== undefined && head.salt !== this.#salt)
+      return 'the segment belongs to another log of this member';
     if (head.number !== number) return `the file holds segment ${head.number}`;
     if (head.sizeBytes !== fileBytes) return `the file has ${fileBytes} bytes instead of ${head.sizeBytes}`;
     return undefined;
@@ -198,10 +211,11 @@ export class WalRecovery {
     let position = SECTOR_BYTES;
     for (;;) {
       const head = decodeGroupHead(file, position, this.#key);
-      if (head === undefined) return this.#finishAt(name, note, file, position, undefined);
+      if (head === undefined) return this.#finishAt(name, file, position, undefined);
       if (this.#base === undefined) this.#begin(head, note);
       if (
         head.segment !== note.number ||
+        head.offset !== position ||
         head.number !== this.#nextGroup ||
         head.chainBefore !== this.#chain ||
         head.base.index !== this.#last.index ||
@@ -210,15 +224,15 @@ export class WalRecovery {
         return damageAt(name, position, `group ${head.number} does not follow group ${this.#nextGroup - 1}`);
       }
       const entries = decodeEntries(file, position, head);
-      if (entries === undefined) return this.#finishAt(name, note, file, position, head);
+      if (entries === undefined) return this.#finishAt(name, file, position, head);
       const wrong = this.#accept(head, entries, note);
       if (wrong !== undefined) return damageAt(name, position, wrong);
-      const bytes = Buffer.from(file.subarray(position, position + head.sizeBytes));
-      this.#lastGroup = { type: 'write', segment: note.number, offset: position, bytes };
+      this.#lastGroup = { head, offset: position, bytes: file.subarray(position, position + head.sizeBytes) };
       position += head.sizeBytes;
       if (!head.seal) continue;
+      // What stands behind a seal is nobody's: the seal is chained to the next segment's first group.
       this.#sealed = true;
-      return endOfBytes(file, position) > position ? damageAt(name, position, 'there are bytes after the seal') : undefined;
+      return undefined;
     }
   }
 
@@ -235,8 +249,13 @@ export class WalRecovery {
     assert(this.#base !== undefined, 'the log has begun');
     const first = entries[0];
     if (first !== undefined) {
-      if (first.index <= this.#base.index || first.index > this.#last.index + 1) {
+      if (first.index > this.#last.index + 1) {
         return `group ${head.number} begins at index ${first.index}, the log ends at ${this.#last.index}`;
+      }
+      // Below the base: this segment must be the leftover of a drop that was cut short. `finish` knows.
+      if (first.index <= this.#base.index) {
+        this.#base = { index: first.index - 1, term: Number.NaN };
+        this.#leftovers = note.number;
       }
       this.#entries.length = first.index - this.#base.index - 1;
       for (const entry of entries) {
@@ -258,43 +277,29 @@ export class WalRecovery {
   }
 
   /** No good group at `position`: the log ends here if nothing good comes later. `bad` is its head, if that is good. */
-  #finishAt(name: string, note: SegmentNote, file: Buffer, position: number, bad: GroupHead | undefined): Damage | undefined {
+  #finishAt(name: string, file: Buffer, position: number, bad: GroupHead | undefined): Damage | undefined {
     if (this.#base === undefined || (bad !== undefined && this.#lastGroup === undefined)) {
       return damageAt(name, position, 'the first group of the log is damaged');
     }
-    const dirtyEnd = endOfBytes(file, position);
-    let vote = bad?.voteCopy === true ? { term: bad.hardState.term, vote: bad.hardState.vote } : undefined;
-    for (let at = position + SECTOR_BYTES; at < dirtyEnd; at += SECTOR_BYTES) {
-      const later = decodeGroupHead(file, at, this.#key);
-      if (later !== undefined) return this.#hole(name, position, later.number);
-      const copy = decodeVoteCopy(file, at, this.#key);
-      if (copy === undefined) continue;
-      if (copy.number !== this.#nextGroup || copy.chainBefore !== this.#chain) return this.#hole(name, position, copy.number);
-      vote = { term: copy.term, vote: copy.vote };
+    const end = { position, key: this.#key, nextGroup: this.#nextGroup, chain: this.#chain, badGroup: bad };
+    const behind = scanBehind(file, end);
+    if (behind.laterGroup !== undefined) {
+      const later = `bytes of group ${behind.laterGroup} come after it`;
+      return damageAt(name, position, `group ${this.#nextGroup} is damaged, yet ${later}`);
     }
-    // A vote copy may stand in the very sector where the group should begin only if that sector was misdirected.
-    if (decodeVoteCopy(file, position, this.#key) !== undefined) return this.#hole(name, position, this.#nextGroup);
-    this.#end = { position, dirtyEnd, vote };
-    assert(note.sizeBytes === file.length, 'the size was checked');
+    this.#end = { position, ...behind };
     return undefined;
-  }
-
-  #hole(name: string, position: number, later: number): Damage {
-    return damageAt(name, position, `group ${this.#nextGroup} is damaged, yet bytes of group ${later} come after it`);
   }
 
   /** A segment behind the log's end must be unused: it is opened only after a seal that was synced. */
   #checkSpare(name: string, number: number, file: Buffer, key: number): Damage | undefined {
-    const dirtyEnd = endOfBytes(file, SECTOR_BYTES);
-    let used = endOfBytes(file.subarray(0, 2 * SECTOR_BYTES), SECTOR_BYTES) > SECTOR_BYTES;
-    for (let at = SECTOR_BYTES; at < dirtyEnd && !used; at += SECTOR_BYTES) {
-      used = decodeGroupHead(file, at, key) !== undefined || decodeVoteCopy(file, at, key) !== undefined;
-    }
-    if (used) {
+    if (isInUse(file, key)) {
       const present = this.#segments.at(-1)?.number ?? 0;
       return damageAt(segmentName(present), this.#end?.position ?? 0, `the log ends here, yet ${name} is in use`);
     }
-    if (this.#spare === undefined && dirtyEnd === SECTOR_BYTES) this.#spare = { segment: number, sizeBytes: file.length };
+    const blank = endOfBytes(file, SECTOR_BYTES) === SECTOR_BYTES;
+    if (blank && number === (this.#segments.at(-1)?.number ?? 0) + 1)
+      this.#spare = { segment: number, sizeBytes: file.length };
     return undefined;
   }
 }

@@ -12,7 +12,14 @@
  */
 import { assert } from '../base/assert.ts';
 import type { HardState, Index, LogBase, WriteGroup } from './entry.ts';
-import { encodeSegmentHead, SECTOR_BYTES, segmentKey, type WalIdentity, type WalStep, wholeSectors } from './wal-format.ts';
+import {
+  encodeSegmentHead,
+  SECTOR_BYTES,
+  segmentKey,
+  type WalIdentity,
+  type WalStep,
+  wholeSectors,
+} from './wal-format.ts';
 import { encodeGroup, groupSizeBytes } from './wal-group.ts';
 
 /** A segment in use. */
@@ -74,7 +81,7 @@ export class WalTail {
   /** Takes the state over. */
   constructor(state: TailState) {
     this.#state = state;
-    this.#announcedSegment = state.segments[0]?.number ?? state.firstSegment;
+    this.#announcedSegment = state.firstSegment;
   }
 
   /** Room left in the present segment, the seal's sector set aside. Bytes. */
@@ -160,7 +167,10 @@ export class WalTail {
     const first = group.entries[0];
     if (first === undefined) return last;
     const base = state.segments[0]?.base ?? state.last;
-    assert(first.index > base.index && first.index <= last.index + 1, 'R5: entries overwrite or follow what the log holds');
+    assert(
+      first.index > base.index && first.index <= last.index + 1,
+      'R5: entries overwrite or follow what the log holds',
+    );
     let index = first.index;
     for (const entry of group.entries) {
       assert(entry.index === index, 'R5: the entries of a group have no gap');
@@ -195,6 +205,7 @@ export class WalTail {
       {
         key: state.key,
         segment,
+        offset: state.position,
         firstSegment: state.firstSegment,
         number: state.nextGroup,
         chainBefore: state.chain,

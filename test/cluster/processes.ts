@@ -103,7 +103,8 @@ export class ProcessCluster {
       const dial: string[] = [];
       for (const other of names) {
         if (other === name || settings.proxied === false) continue;
-        const proxy = await TcpProxy.listen(peerPortOf.get(other) as number);
+        const proxy = new TcpProxy({ host: '127.0.0.1', port: peerPortOf.get(other) as number });
+        await proxy.listen();
         proxies.set(`${name}>${other}`, proxy);
         dial.push(`${other}=http://127.0.0.1:${proxy.port}`);
       }
@@ -136,9 +137,16 @@ export class ProcessCluster {
     return this.members.map((member) => member.endpoint);
   }
 
-  /** Cuts every peer link of `name`, both ways; its client port stays open. */
-  cutPeers(name: string): void {
-    for (const [link, proxy] of this.#proxies) if (link.split('>').includes(name)) proxy.cut();
+  /**
+   * Cuts every peer link of `name`, both ways; its client port stays open. `silent`: nothing passes, and nobody is told, as behind a
+   * firewall that drops; else connections are reset.
+   */
+  cutPeers(name: string, silent: boolean): void {
+    for (const [link, proxy] of this.#proxies) {
+      if (!link.split('>').includes(name)) continue;
+      if (silent) proxy.stall();
+      else proxy.cut();
+    }
   }
 
   heal(): void {

@@ -1,0 +1,63 @@
+/**
+ * What /health, /livez and /readyz say (etcd: etcdhttp/health.go): livez asks only whether this process answers, readyz
+ * whether it should be sent requests. Pure but for the barrier.
+ */
+import { toRpcError } from '../rpc/errors.ts';
+import type { Member } from '../rpc/member.ts';
+import { NO_MEMBER } from '../store/entry.ts';
+
+/** A read that takes longer than this has failed, as in etcd. */
+const checkMsMax = 5_000;
+
+/** One check: undefined is good, a text says what is wrong. */
+type Check = (member: Member) => Promise<string | undefined>;
+
+const serializableRead: Check = async (member) => (member.state.revision >= 0 ? undefined : 'no state');
+
+const linearizableRead: Check = async (member) => {
+  try {
+    await member.barrier({ timeoutMs: checkMsMax, signal: AbortSignal.timeout(checkMsMax) });
+    return undefined;
+  } catch (error) {
+    return toRpcError(error, () => {}).message;
+  }
+};
+
+const nonLearner: Check = async (member) => (member.status().isLearner ? 'local member is learner' : undefined);
+
+const checks = { serializable_read: serializableRead, linearizable_read: linearizableRead, non_learner: nonLearner };
+export type CheckName = keyof typeof checks;
+
+/** The checks behind each path, in etcd's order. Data corruption has no alarm here: a damaged member does not serve. */
+export const checksOf: Readonly<Record<'livez' | 'readyz', readonly CheckName[]>> = {
+  livez: ['serializable_read'],
+  readyz: ['serializable_read', 'linearizable_read', 'non_learner'],
+};
+
+export interface CheckReport {
+  readonly ok: boolean;
+  /** One line per check, as `?verbose` shows it. */
+  readonly lines: string;
+}
+
+export async function runChecks(member: Member, names: readonly CheckName[]): Promise<CheckReport> {
+  const failures = await Promise.all(names.map((name) => checks[name](member)));
+  const lines = names.map((name, at) => {
+    const failure = failures[at];
+    return failure === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${failure}\n`;
+  });
+  return { ok: failures.every((failure) => failure === undefined), lines: lines.join('') };
+}
+
+/** etcd's /health: `reason` is empty when healthy. `exclude` names alarms not to look at. */
+export async function health(
+  member: Member,
+  options: { readonly serializable: boolean; readonly exclude: ReadonlySet<string> },
+): Promise<{ readonly health: 'true' | 'false'; readonly reason: string }> {
+  const status = member.status();
+  if (status.noSpace && !options.exclude.has('NOSPACE')) return { health: 'false', reason: 'ALARM NOSPACE' };
+  if (options.serializable) return { health: 'true', reason: '' };
+  if (status.leader === NO_MEMBER) return { health: 'false', reason: 'RAFT NO LEADER' };
+  const failure = await linearizableRead(member);
+  return failure === undefined ? { health: 'true', reason: '' } : { health: 'false', reason: `RANGE ERROR:${failure}` };
+}

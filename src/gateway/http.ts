@@ -1,0 +1,115 @@
+/**
+ * HTTP/1.1 on the client port: /health, /livez, /readyz, /version, /metrics. etcd's JSON gateway joins here later. Owns
+ * answers, not sockets (the accept layer watches those).
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { httpHeadBytesMax, httpIdleMsMax } from '../base/limits.ts';
+import type { Metrics } from '../ops/metrics.ts';
+import { etcdClusterVersion, etcdVersion, leaseholdVersion } from '../ops/version.ts';
+import type { Member } from '../rpc/member.ts';
+import { type CheckName, checksOf, health, runChecks } from './health.ts';
+
+export interface GatewayOptions {
+  readonly member: Member;
+  readonly metrics: Metrics;
+  readonly onBug: (error: unknown) => void;
+}
+
+interface Page {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const textType = 'text/plain; charset=utf-8';
+const jsonType = 'application/json';
+
+/** A server that never listens itself: connections are handed to it with `emit('connection')`. */
+export function gatewayServer(options: GatewayOptions): Server {
+  const server = createServer(
+    { maxHeaderSize: httpHeadBytesMax, keepAliveTimeout: httpIdleMsMax, requestTimeout: 0, headersTimeout: 0 },
+    (request, response) => {
+      answer(request, response, options).catch((error: unknown) => {
+        options.onBug(error);
+        response.destroy();
+      });
+    },
+  );
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    else socket.destroy();
+  });
+  return server;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: GatewayOptions): Promise<void> {
+  request.resume();
+  const page = await pageFor(request, options);
+  response.writeHead(page.status, {
+    'Access-Control-Allow-Headers': 'accept, content-type, authorization',
+    'Access-Control-Allow-Methods': 'POST, GET, OPTIONS, PUT, DELETE',
+    'Access-Control-Allow-Origin': '*',
+    'Content-Type': page.type,
+    'Content-Length': Buffer.byteLength(page.body),
+    ...(page.status === 405 ? { Allow: 'GET' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : page.body);
+}
+
+async function pageFor(request: IncomingMessage, { member, metrics }: GatewayOptions): Promise<Page> {
+  // Only the path and query matter; a target that is no path (or lies about its host) is just not found.
+  const target = request.url ?? '';
+  const url = URL.canParse(target, 'http://member') ? new URL(target, 'http://member') : undefined;
+  const [, first = '', check, ...rest] = (url?.pathname ?? '').split('/');
+  if (url === undefined || rest.length > 0) return notFound;
+  if (first === 'livez' || first === 'readyz') return checkPage(member, request.method, first, check, url.searchParams);
+  if (check !== undefined) return notFound;
+  switch (first) {
+    case 'health':
+      return request.method === 'GET' ? healthPage(member, url.searchParams) : notAllowed;
+    case 'version': {
+      if (!isRead(request.method)) return notAllowed;
+      const versions = { etcdserver: etcdVersion, etcdcluster: etcdClusterVersion, leasehold: leaseholdVersion };
+      return { status: 200, type: jsonType, body: JSON.stringify(versions) };
+    }
+    case 'metrics': {
+      if (!isRead(request.method)) return notAllowed;
+      const { type, text } = await metrics.page();
+      return { status: 200, type, body: text };
+    }
+    default:
+      return notFound;
+  }
+}
+
+async function healthPage(member: Member, query: URLSearchParams): Promise<Page> {
+  const answer = await health(member, {
+    serializable: query.get('serializable') === 'true',
+    exclude: new Set(query.getAll('exclude')),
+  });
+  return { status: answer.health === 'true' ? 200 : 503, type: jsonType, body: JSON.stringify(answer) };
+}
+
+/** The whole list, or one check by its own path (`/readyz/linearizable_read`). */
+async function checkPage(
+  member: Member,
+  method: string | undefined,
+  path: 'livez' | 'readyz',
+  only: string | undefined,
+  query: URLSearchParams,
+): Promise<Page> {
+  if (method !== 'GET') return notAllowed;
+  const excluded = new Set(query.getAll('exclude'));
+  const names = checksOf[path].filter((name: CheckName) => (only === undefined ? !excluded.has(name) : name === only));
+  if (only !== undefined && names.length === 0) return notFound;
+  const report = await runChecks(member, names);
+  if (!report.ok) return { status: 503, type: textType, body: report.lines };
+  return { status: 200, type: textType, body: `${query.has('verbose') ? report.lines : ''}ok\n` };
+}
+
+function isRead(method: string | undefined): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+const notFound: Page = { status: 404, type: textType, body: '404 page not found\n' };
+const notAllowed: Page = { status: 405, type: textType, body: 'Method Not Allowed\n' };

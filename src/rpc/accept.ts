@@ -1,0 +1,185 @@
+/**
+ * The client port: one listener for gRPC and HTTP/1.1, told apart by the first bytes ("PRI" opens HTTP/2). Owns every accepted
+ * socket: caps in all and per address, a deadline until it has made a first request, an error listener on each from the first
+ * moment. Knows neither services nor routes.
+ */
+import type { Server as HttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import {
+  connectionsMax,
+  connectionsPerAddressMax,
+  firstRequestMsMax,
+  httpIdleMsMax,
+  httpRequestMsMax,
+} from '../base/limits.ts';
+
+/** The parts of `GrpcJsTransport` (or its successor) that a connection needs. */
+export interface Http2Side {
+  injectConnection(socket: Socket): void;
+  drain(graceMs: number): void;
+  close(): void;
+}
+
+export interface AcceptOptions {
+  readonly http2: Http2Side;
+  readonly http1: HttpServer;
+  /** Defaults from base/limits.ts; tests bring small ones. */
+  readonly connectionsMax?: number;
+  readonly connectionsPerAddressMax?: number;
+  readonly firstRequestMs?: number;
+  readonly httpIdleMs?: number;
+  readonly httpRequestMs?: number;
+}
+
+/** What a connection has turned out to speak. */
+type Phase = 'unknown' | 'http2' | 'http1';
+
+interface Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  phase: Phase;
+  /** Closed at the first sweep after this, on the clock of `performance.now()`. */
+  deadlineMs: number;
+}
+
+const preface = Buffer.from('PRI');
+/** An HTTP/2 client has to send its preface and a SETTINGS frame before anything else. */
+const http2OpeningBytes = 24 + 9;
+const tcpKeepAliveMs = 30_000;
+
+export class ClientListener {
+  readonly #options: AcceptOptions;
+  readonly #server: Server;
+  readonly #connections = new Map<Socket, Connection>();
+  readonly #byAddress = new Map<string, number>();
+  readonly #firstRequestMs: number;
+  readonly #sweeper: NodeJS.Timeout;
+  /** Connections turned away because a cap was reached. */
+  refused = 0;
+
+  constructor(options: AcceptOptions) {
+    this.#options = options;
+    this.#firstRequestMs = options.firstRequestMs ?? firstRequestMsMax;
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs }, (socket) =>
+      this.#accept(socket),
+    );
+    this.#sweeper = setInterval(() => this.#sweep(), Math.min(1_000, this.#firstRequestMs / 4));
+    this.#sweeper.unref();
+    this.#watchRequests();
+  }
+
+  /** Connections open now. */
+  get count(): number {
+    return this.#connections.size;
+  }
+
+  /** Where it listens; port 0 asks for a free one. Rejects with the system's error, e.g. EADDRINUSE. */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', reject);
+        // Such as too many open files: this connection is lost, the next may succeed.
+        this.#server.on('error', () => {});
+        resolve();
+      });
+    });
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('a TCP listener has an address');
+    return address;
+  }
+
+  /** Takes no more connections, lets calls under way end for `graceMs`, then cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    this.#options.http2.drain(graceMs);
+    for (const { socket, phase } of this.#connections.values()) if (phase === 'unknown') socket.destroy();
+    this.#options.http1.closeIdleConnections();
+    const cut = setTimeout(() => {
+      for (const { socket } of this.#connections.values()) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(cut);
+    clearInterval(this.#sweeper);
+    this.#options.http2.close();
+  }
+
+  #accept(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    const address = socket.remoteAddress ?? '';
+    const fromAddress = this.#byAddress.get(address) ?? 0;
+    const totalMax = this.#options.connectionsMax ?? connectionsMax;
+    const perAddressMax = this.#options.connectionsPerAddressMax ?? connectionsPerAddressMax;
+    if (this.#connections.size >= totalMax || fromAddress >= perAddressMax) {
+      this.refused++;
+      socket.destroy();
+      return;
+    }
+    this.#byAddress.set(address, fromAddress + 1);
+    const connection: Connection = {
+      socket,
+      address,
+      phase: 'unknown',
+      deadlineMs: performance.now() + this.#firstRequestMs,
+    };
+    this.#connections.set(socket, connection);
+    socket.once('close', () => this.#closed(connection));
+    this.#peek(connection);
+  }
+
+  #closed({ socket, address }: Connection): void {
+    this.#connections.delete(socket);
+    const left = (this.#byAddress.get(address) ?? 1) - 1;
+    if (left === 0) this.#byAddress.delete(address);
+    else this.#byAddress.set(address, left);
+  }
+
+  /** Looks at the first bytes, puts them back, and hands the socket on. */
+  #peek(connection: Connection): void {
+    const { socket } = connection;
+    const look = (): void => {
+      const bytes: Buffer | null = socket.read();
+      if (bytes === null) return;
+      const common = Math.min(bytes.length, preface.length);
+      const isPreface = bytes.subarray(0, common).equals(preface.subarray(0, common));
+      socket.unshift(bytes);
+      // A first packet of one or two bytes: wait for the rest.
+      if (isPreface && bytes.length < preface.length) return;
+      socket.off('readable', look);
+      if (isPreface) {
+        connection.phase = 'http2';
+        this.#options.http2.injectConnection(socket);
+      } else {
+        connection.phase = 'http1';
+        this.#options.http1.emit('connection', socket);
+      }
+    };
+    socket.on('readable', look);
+  }
+
+  /** An HTTP/1.1 connection owes a request at first and after each answer, and an answer is owed to it after each request. */
+  #watchRequests(): void {
+    const { http1, httpIdleMs = httpIdleMsMax, httpRequestMs = httpRequestMsMax } = this.#options;
+    http1.on('request', (request, response) => {
+      const connection = this.#connections.get(request.socket);
+      if (connection === undefined) return;
+      connection.deadlineMs = performance.now() + httpRequestMs;
+      response.once('close', () => {
+        connection.deadlineMs = performance.now() + httpIdleMs;
+      });
+    });
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const connection of this.#connections.values()) {
+      if (nowMs < connection.deadlineMs) continue;
+      const { socket, phase } = connection;
+      // Opened in time: from here on HTTP/2's own idle limit watches it.
+      if (phase === 'http2' && socket.bytesRead >= http2OpeningBytes) connection.deadlineMs = Number.POSITIVE_INFINITY;
+      else socket.destroy();
+    }
+  }
+}

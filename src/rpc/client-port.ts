@@ -1,0 +1,39 @@
+/** Puts together what clients talk to: services on gRPC, pages on HTTP, one listener in front. The program's way in. */
+
+import { receiveSlackBytes, streamsPerConnectionMax, watchStreamBufferBytesMax } from '../base/limits.ts';
+import { gatewayServer } from '../gateway/http.ts';
+import type { Metrics } from '../ops/metrics.ts';
+import { type AcceptOptions, ClientListener } from './accept.ts';
+import { GrpcJsTransport } from './grpc-js-transport.ts';
+import type { Member } from './member.ts';
+import { services } from './services.ts';
+
+export interface ClientPortOptions {
+  readonly member: Member;
+  readonly metrics: Metrics;
+  /** Hears of our own bugs; the program logs them and exits. */
+  readonly onBug: (error: unknown) => void;
+  /** etcd's --max-concurrent-streams. */
+  readonly streamsPerConnection?: number;
+  readonly streamBufferBytes?: number;
+  readonly progressIntervalMs?: number;
+  /** Caps and deadlines of connections, where they differ from base/limits.ts. */
+  readonly accept?: Omit<AcceptOptions, 'http1' | 'http2'>;
+}
+
+/** A listener that is not listening yet: `listen(host, port)`, then `close(graceMs)`. */
+export function clientPort(options: ClientPortOptions): ClientListener {
+  const { member, metrics, onBug, progressIntervalMs } = options;
+  const table = services(member, {
+    metrics,
+    onBug,
+    ...(progressIntervalMs === undefined ? {} : { progressIntervalMs }),
+  });
+  const http2 = new GrpcJsTransport(table, {
+    receiveBytesMax: member.options.maxRequestBytes + receiveSlackBytes,
+    streamsPerConnectionMax: options.streamsPerConnection ?? streamsPerConnectionMax,
+    streamBufferBytesMax: options.streamBufferBytes ?? watchStreamBufferBytesMax,
+    onBug,
+  });
+  return new ClientListener({ ...options.accept, http2, http1: gatewayServer({ member, metrics, onBug }) });
+}

@@ -1,0 +1,125 @@
+/**
+ * Counts every call (go-grpc-prometheus' names, which etcd's dashboards read) and turns whatever a service throws into a row
+ * of the error table, so that nothing else reaches a transport.
+ */
+import type { Metrics, RpcMeter } from '../ops/metrics.ts';
+import { declaredMethods } from './codec.ts';
+import { type RpcError, toRpcError } from './errors.ts';
+import {
+  type BidiStream,
+  type Method,
+  type Outgoing,
+  type ServerStream,
+  type ServiceTable,
+  splitMethodName,
+  type Unary,
+} from './transport.ts';
+
+/** The table, counted. Also registers the methods of `proto/` that are not mounted, so that every series exists from the start. */
+export function instrument(table: ServiceTable, metrics: Metrics, onBug: (error: unknown) => void): ServiceTable {
+  const counted: Record<string, Method> = {};
+  for (const [name, type] of declaredMethods()) {
+    const meter = metrics.rpc(...splitMethodName(name), type);
+    const method = table[name];
+    if (method !== undefined) counted[name] = countedMethod(method, meter, onBug);
+  }
+  return counted;
+}
+
+function countedMethod(method: Method, meter: RpcMeter, onBug: (error: unknown) => void): Method {
+  switch (method.kind) {
+    case 'unary':
+      return { kind: 'unary', call: countedUnary(method.call, meter, onBug) };
+    case 'serverStream': {
+      const call: ServerStream = (request, outgoing, ctx) => {
+        meter.received();
+        const stream = new CountedOutgoing(outgoing, ctx.signal, meter);
+        stream.guard(onBug, () => method.call(request, stream, ctx));
+      };
+      return { kind: 'serverStream', call };
+    }
+    case 'bidi': {
+      const call: BidiStream = (incoming, outgoing, ctx) => {
+        const stream = new CountedOutgoing(outgoing, ctx.signal, meter);
+        const counted = {
+          listen: (sink: { message(bytes: Uint8Array): void; end(): void }) =>
+            incoming.listen({
+              message: (bytes) => {
+                meter.received();
+                stream.guard(onBug, () => sink.message(bytes));
+              },
+              end: () => stream.guard(onBug, () => sink.end()),
+            }),
+          pause: () => incoming.pause(),
+          resume: () => incoming.resume(),
+        };
+        stream.guard(onBug, () => method.call(counted, stream, ctx));
+      };
+      return { kind: 'bidi', call };
+    }
+  }
+}
+
+function countedUnary(call: Unary, meter: RpcMeter, onBug: (error: unknown) => void): Unary {
+  return async (request, ctx) => {
+    meter.started();
+    meter.received();
+    try {
+      const answer = await call(request, ctx);
+      meter.sent();
+      meter.handled('OK');
+      return answer;
+    } catch (error) {
+      const status = toRpcError(error, onBug);
+      meter.handled(status.code);
+      throw status;
+    }
+  };
+}
+
+class CountedOutgoing implements Outgoing {
+  readonly #outgoing: Outgoing;
+  readonly #meter: RpcMeter;
+  #ended = false;
+
+  constructor(outgoing: Outgoing, signal: AbortSignal, meter: RpcMeter) {
+    this.#outgoing = outgoing;
+    this.#meter = meter;
+    meter.started();
+    signal.addEventListener('abort', () => this.#handled('Canceled'));
+  }
+
+  write(message: Uint8Array): boolean {
+    this.#meter.sent();
+    return this.#outgoing.write(message);
+  }
+
+  whenWritable(): Promise<void> {
+    return this.#outgoing.whenWritable();
+  }
+
+  end(): void {
+    this.#handled('OK');
+    this.#outgoing.end();
+  }
+
+  fail(error: RpcError): void {
+    this.#handled(error.code);
+    this.#outgoing.fail(error);
+  }
+
+  /** What `step` throws ends the stream. */
+  guard(onBug: (error: unknown) => void, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.fail(toRpcError(error, onBug));
+    }
+  }
+
+  #handled(code: Parameters<RpcMeter['handled']>[0]): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#meter.handled(code);
+  }
+}

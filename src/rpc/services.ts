@@ -1,0 +1,32 @@
+/** All services of a member in one table, guarded and counted: what a transport mounts. */
+import type { Metrics } from '../ops/metrics.ts';
+import { clusterService } from './cluster.ts';
+import { healthService } from './health.ts';
+import { instrument } from './instrument.ts';
+import { kvService } from './kv.ts';
+import { guardLeader } from './leader-guard.ts';
+import { leaseService } from './lease.ts';
+import { maintenanceService } from './maintenance.ts';
+import type { Member } from './member.ts';
+import type { ServiceTable } from './transport.ts';
+import { watchService } from './watch.ts';
+
+export interface ServicesOptions {
+  readonly metrics: Metrics;
+  /** Hears of errors that no row of the table covers; the program logs them and exits. */
+  readonly onBug: (error: unknown) => void;
+  /** etcd's --watch-progress-notify-interval; 10 minutes if not given. */
+  readonly progressIntervalMs?: number;
+}
+
+export function services(member: Member, { metrics, onBug, progressIntervalMs }: ServicesOptions): ServiceTable {
+  const table: ServiceTable = {
+    ...kvService(member),
+    ...watchService(member, progressIntervalMs),
+    ...leaseService(member, metrics),
+    ...clusterService(member),
+    ...maintenanceService(member),
+    ...healthService(member),
+  };
+  return instrument(guardLeader(table, member), metrics, onBug);
+}

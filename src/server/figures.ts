@@ -1,0 +1,53 @@
+/** What a scrape of /metrics asks the node. */
+import type { Node } from '../node/node.ts';
+import type { NodeFigures } from '../ops/metrics.ts';
+import { type MemberId, NO_MEMBER } from '../store/entry.ts';
+
+export class Figures {
+  readonly #node: Node;
+  #leader: MemberId = NO_MEMBER;
+  #leaderChanges = 0;
+  proposalsFailed = 0;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  /** Called often: notes a new leader. Returns it if there is one. */
+  noteLeader(): MemberId | undefined {
+    const { leader } = this.#node.raft;
+    if (leader === this.#leader) return undefined;
+    this.#leader = leader;
+    if (leader !== NO_MEMBER) this.#leaderChanges++;
+    return leader;
+  }
+
+  read(): NodeFigures {
+    const { raft, machine, hub } = this.#node;
+    const status = this.#node.status();
+    return {
+      memberId: raft.id,
+      hasLeader: raft.leader !== NO_MEMBER,
+      isLeader: raft.role === 'leader',
+      isLearner: raft.configuration.learners.includes(raft.id),
+      leaderChanges: this.#leaderChanges,
+      term: raft.term,
+      firstIndex: raft.base.index + 1,
+      lastIndex: raft.lastIndex,
+      commitIndex: raft.commit,
+      appliedIndex: machine.appliedIndex,
+      proposalsPending: status.waiting,
+      proposalsFailed: this.proposalsFailed,
+      quotaBytes: this.#node.options.quotaBytes,
+      sizeBytes: machine.sizeBytes,
+      revision: machine.revision,
+      compactRevision: machine.compactRevision,
+      keys: machine.keyCount,
+      watchers: hub.count,
+      leases: machine.lessor.count,
+      leaseKeys: machine.lessor.attachedKeyCount,
+      expiryBacklog: status.duty.backlog,
+      stalledMs: status.stalledMs,
+    };
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * One member, from its configuration to its exit code: boot order (house §4), wiring, and an orderly end. What runs is the node;
+ * everything here is the real world around it.
+ */
+import { bootMember } from '../disk/boot.ts';
+import { createMember, memberExists } from '../disk/data-dir.ts';
+import { DataDirError } from '../disk/data-dir-error.ts';
+import { dataPaths } from '../disk/data-paths.ts';
+import { lockDataDir } from '../disk/lock.ts';
+import type { MemberConfig } from '../ops/config.ts';
+import type { Log } from '../ops/log.ts';
+import { initialLog } from '../raft/membership.ts';
+import { firstMembership } from './membership.ts';
+import { openPeers } from './peer-port.ts';
+import { RunningMember } from './running-member.ts';
+import { StartFailure } from './start-failure.ts';
+
+/** Runs until a signal or a fatal error. Resolves with the process's exit code; never rejects. */
+export async function runMember(config: MemberConfig, log: Log): Promise<number> {
+  try {
+    return await run(config, log);
+  } catch (error) {
+    const expected = error instanceof StartFailure || error instanceof DataDirError;
+    process.stderr.write(
+      `leasehold: ${expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return 1;
+  }
+}
+
+async function run(config: MemberConfig, log: Log): Promise<number> {
+  const first = firstMembership(config);
+  const expected = { clusterId: first.clusterId, memberId: first.self };
+  const paths = dataPaths(config.dataDir);
+  const fresh = !(await memberExists(paths));
+  // 1. Ports before files: a port in use must leave nothing behind.
+  const peerPort = await openPeers(config, first, log);
+  try {
+    // 2. The directory is ours alone.
+    const lock = await lockDataDir(paths);
+    try {
+      // 3. An empty directory asks the others first: whoever they know must not come back with nothing.
+      if (fresh) {
+        await peerPort.askBeforeFirstStart(config);
+        await createMember(paths, { identity: expected, initial: initialLog(first.payload) });
+      }
+      // 4. Identity, boot counter, image, log.
+      const booted = await bootMember(paths, { expected, notice: (line) => log.warn(line) });
+      const member = new RunningMember({ config, first, booted, peerPort, log });
+      return await member.run();
+    } finally {
+      await lock.release();
+    }
+  } finally {
+    await peerPort.peers.close();
+  }
+}

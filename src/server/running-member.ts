@@ -1,0 +1,239 @@
+/**
+ * A member that has booted: node, ports, client port, and its end. SIGTERM and SIGINT hand leadership over, let calls end, and exit
+ * with 0 within five seconds; a failed disk or a bug of ours exits at once, and the log replays.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Booted } from '../disk/boot.ts';
+import { measureSpace } from '../disk/space.ts';
+import type { Input } from '../node/input.ts';
+import { Node } from '../node/node.ts';
+import type { MemberConfig } from '../ops/config.ts';
+import type { Log } from '../ops/log.ts';
+import { Metrics } from '../ops/metrics.ts';
+import type { ClientListener } from '../rpc/accept.ts';
+import { clientPort } from '../rpc/client-port.ts';
+import { NO_MEMBER } from '../store/entry.ts';
+import { Figures } from './figures.ts';
+import { hostPorts } from './host-ports.ts';
+import type { FirstMembership } from './membership.ts';
+import { listenFailure, type PeerPort } from './peer-port.ts';
+import { ServedMember } from './served-member.ts';
+import { TurnLoop } from './turn-loop.ts';
+
+/** Lessor ticks in a Raft tick (a heartbeat interval): expiry is looked for five times as often as heartbeats are sent. */
+const ticksPerRaftTick = 5;
+const spaceEveryMs = 1_000;
+const handOverMsMax = 2_000;
+const drainMsMax = 1_000;
+
+export interface RunningMemberParts {
+  readonly config: MemberConfig;
+  readonly first: FirstMembership;
+  readonly booted: Booted;
+  readonly peerPort: PeerPort;
+  readonly log: Log;
+}
+
+export class RunningMember {
+  readonly #parts: RunningMemberParts;
+  readonly #loop: TurnLoop;
+  readonly #node: Node;
+  readonly #figures: Figures;
+  readonly #member: ServedMember;
+  readonly #listeners: ClientListener[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #end: (code: number) => void = () => undefined;
+  readonly #ended: Promise<number>;
+  #stopping = false;
+
+  constructor(parts: RunningMemberParts) {
+    this.#parts = parts;
+    const { config, first, booted, peerPort, log } = parts;
+    const metrics = new Metrics({ processMetrics: true });
+    const fatal = (error: Error): void => this.#fatal(error);
+    const enqueue = (input: Input): void => this.#node.enqueue(input);
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    const tickMs = config.heartbeatMs / ticksPerRaftTick;
+    this.#loop = new TurnLoop(tickMs, fatal);
+    const { disks, knownBoots, machine, hardState, base, entries, needsSnapshot } = booted;
+    this.#node = new Node(
+      {
+        member: first.self,
+        boot: booted.identity.boot,
+        tickMs,
+        ticksPerRaftTick,
+        electionTicks: Math.round(config.electionMs / config.heartbeatMs),
+        seed: randomBytes(8).readBigUInt64LE(),
+        quotaBytes: config.quotaBytes,
+        observeLag: (lagMs) => metrics.leaseExpired(lagMs),
+        observe: (_entry, commands) => {
+          for (const { command, outcome } of commands) {
+            if (command.type === 'checkpoint' && outcome.ok) metrics.leasesCheckpointed(command.leases.length);
+          }
+        },
+      },
+      {
+        machine,
+        raft: {
+          hardState,
+          base,
+          entries,
+          configuration: booted.configuration ?? first.membership.configuration,
+          applied: machine.appliedIndex,
+          needsSnapshot,
+        },
+      },
+      hostPorts({
+        self: first.self,
+        disks,
+        peers: peerPort.peers,
+        metrics,
+        log,
+        enqueue,
+        fatal,
+        wake: () => this.#loop.wake(),
+      }),
+    );
+    this.#figures = new Figures(this.#node);
+    metrics.observeNode(() => this.#figures.read());
+    this.#member = new ServedMember(this.#node, {
+      name: config.name,
+      clusterId: first.clusterId,
+      maxTxnOps: config.txnOpsMax,
+      maxRequestBytes: config.requestBytesMax,
+      electionTimeoutMs: config.electionMs,
+      requestTimeoutMs: config.requestTimeoutMs,
+      onUnavailable: () => this.#figures.proposalsFailed++,
+    });
+    const onBug = (error: unknown): void => this.#fatal(error instanceof Error ? error : new Error(String(error)));
+    const port = { member: this.#member, metrics, onBug, streamsPerConnection: config.streamsMax };
+    for (const _url of [...config.listenClientUrls, ...config.listenMetricsUrls])
+      this.#listeners.push(clientPort(port));
+    peerPort.start(booted.identity.boot, {
+      disks,
+      knownBoots,
+      fresh: () => booted.identity.boot === 1 && this.#node.raft.commit <= 1,
+      enqueue,
+      fatal,
+    });
+  }
+
+  /** Serves until it is told to stop. Resolves with the exit code. */
+  async run(): Promise<number> {
+    const stop = (): void => void this.#stop().then(this.#end, (error: unknown) => this.#fatal(error as Error));
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+    this.#loop.start(this.#node);
+    try {
+      await this.#listen();
+      this.#every(spaceEveryMs, () => void this.#measureSpace());
+      this.#every(spaceEveryMs / 10, () => this.#logLeader());
+      void this.#publish();
+      return await this.#ended;
+    } finally {
+      process.off('SIGTERM', stop);
+      process.off('SIGINT', stop);
+      for (const timer of this.#timers) clearInterval(timer);
+      this.#loop.stop();
+      await Promise.all(this.#listeners.map((listener) => listener.close(0)));
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { config, log, booted, first } = this.#parts;
+    const urls = [
+      ...config.listenClientUrls.map((url) => ({ url, flag: 'listen-client-urls' })),
+      ...config.listenMetricsUrls.map((url) => ({ url, flag: 'listen-metrics-urls' })),
+    ];
+    for (const [i, { url, flag }] of urls.entries()) {
+      try {
+        const { port } = await (this.#listeners[i] as ClientListener).listen(url.host, url.port);
+        log.info('serving', { flag, address: `${url.host}:${port}` });
+      } catch (error) {
+        throw listenFailure(flag, url.text, error);
+      }
+    }
+    const { boot } = booted.identity;
+    log.info('started', {
+      name: config.name,
+      member: first.self,
+      cluster: first.clusterId,
+      boot,
+      applied: this.#node.machine.appliedIndex,
+    });
+  }
+
+  /** Makes name and client URLs known, as often as it takes. */
+  async #publish(): Promise<void> {
+    const { config, first, log } = this.#parts;
+    const urls = config.advertiseClientUrls;
+    while (!this.#stopping) {
+      const known = this.#node.machine.members().find(({ id }) => id === first.self);
+      if (known !== undefined && known.name === config.name && known.clientUrls.join() === urls.join()) return;
+      try {
+        const patience = { timeoutMs: undefined, signal: AbortSignal.timeout(config.requestTimeoutMs) };
+        await this.#member.propose(
+          { type: 'publish', member: first.self, name: config.name, clientUrls: urls },
+          patience,
+        );
+        log.info('published', { name: config.name, clientUrls: urls });
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
+  async #measureSpace(): Promise<void> {
+    try {
+      this.#node.enqueue({ type: 'diskSpace', ...(await measureSpace(this.#parts.config.dataDir)) });
+    } catch (error) {
+      this.#parts.log.warn('cannot measure the disk', { error });
+    }
+  }
+
+  #logLeader(): void {
+    const leader = this.#figures.noteLeader();
+    if (leader === undefined) return;
+    if (leader === NO_MEMBER) this.#parts.log.warn('lost leader', { term: this.#node.raft.term });
+    else this.#parts.log.info('elected leader', { leader, term: this.#node.raft.term });
+  }
+
+  #every(periodMs: number, step: () => void): void {
+    this.#timers.push(setInterval(step, periodMs));
+  }
+
+  /** Leadership goes first, then the doors close, then what waits is answered. */
+  async #stop(): Promise<number> {
+    if (this.#stopping) return 0;
+    this.#stopping = true;
+    const { log, booted, config, peerPort } = this.#parts;
+    log.info('stopping');
+    if (this.#node.raft.role === 'leader' && config.initialCluster.length > 1) {
+      const patience = { timeoutMs: handOverMsMax, signal: AbortSignal.timeout(handOverMsMax) };
+      const handed = await this.#member.moveLeader(NO_MEMBER, patience);
+      log.info(handed ? 'handed leadership over' : 'no member could take over');
+    }
+    const drained = Promise.all(this.#listeners.map((listener) => listener.close(drainMsMax)));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    this.#node.enqueue({ type: 'stop' });
+    await drained;
+    this.#listeners.length = 0;
+    this.#loop.stop();
+    await peerPort.peers.close();
+    await booted.disks.close();
+    log.info('stopped');
+    return 0;
+  }
+
+  /** No further ack: the process ends here, and what it had not said did not happen. */
+  #fatal(error: Error): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#parts.log.fatal('stopping at once', { error, stack: error.stack });
+    this.#parts.log.flush();
+    process.stderr.write(`leasehold: ${error.message}\n`);
+    process.exit(1);
+  }
+}

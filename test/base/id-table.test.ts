@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { IdTable, NO_SLOT } from '../../src/base/id-table.ts';
+import { Prng } from '../../src/base/prng.ts';
+
+const MIN = -(2n ** 63n);
+const MAX = 2n ** 63n - 1n;
+
+describe('IdTable', () => {
+  it('keeps every bit of an id', () => {
+    const table = new IdTable();
+    const ids = [
+      0n,
+      1n,
+      -1n,
+      MIN,
+      MAX,
+      7587861231231231231n,
+      7587861231231231232n,
+      1n << 32n,
+      (1n << 32n) + 1n,
+      -(1n << 32n),
+    ];
+    const slots = ids.map((id) => table.add(id));
+    expect(new Set(slots).size).toBe(ids.length);
+    ids.forEach((id, i) => {
+      expect(table.find(id)).toBe(slots[i]);
+      expect(table.idAt(slots[i] as number)).toBe(id);
+    });
+    expect(table.find(2n)).toBe(NO_SLOT);
+    expect(table.findHalves(-1, -1)).toBe(table.find(-1n));
+    expect(() => table.add(MIN)).toThrow('added once');
+  });
+
+  it.each([1, 2, 3, 4])('does what a Map does under churn, seed %i', (seed) => {
+    const prng = new Prng(seed, 'id-table');
+    const table = new IdTable();
+    const model = new Map<bigint, number>();
+    // Few ids, in clusters: long runs of cells, and removal from their middle.
+    const draw = () =>
+      BigInt.asIntN(64, (BigInt(prng.below(3)) << 40n) - BigInt(prng.below(400)) * (seed % 2 === 0 ? 1n : 4096n));
+    for (let i = 0; i < 20_000; i++) {
+      const id = draw();
+      const slot = model.get(id);
+      expect(table.find(id), `seed ${seed} step ${i}`).toBe(slot ?? NO_SLOT);
+      if (slot === undefined) model.set(id, table.add(id));
+      else {
+        table.remove(slot);
+        model.delete(id);
+      }
+    }
+    expect(table.size).toBe(model.size);
+    expect(new Set(model.values()).size).toBe(model.size);
+    for (const [id, slot] of model) expect(table.idAt(slot)).toBe(id);
+    expect(table.slotCount).toBeLessThanOrEqual(1_200);
+  });
+
+  it('stays as small as its fullest moment, however often ids come and go (C46)', () => {
+    const table = new IdTable();
+    for (let i = 0; i < 1_000_000; i++) {
+      const slot = table.add(BigInt(i) * 0x9e3779b97f4an);
+      table.remove(slot);
+    }
+    expect(table.slotCount).toBe(1);
+    expect(table.size).toBe(0);
+  });
+
+  it('refuses to remove what is not there', () => {
+    const table = new IdTable();
+    const slot = table.add(5n);
+    table.remove(slot);
+    expect(() => table.remove(slot)).toThrow('only a taken slot');
+  });
+});

@@ -1,0 +1,104 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { LevelImage } from '../../src/disk/level-image.ts';
+import type { ImageRecord } from '../../src/store/image.ts';
+import { type ImageSubject, imageContract } from '../store/image-contract.ts';
+import { scratchDirectory } from './scratch.ts';
+
+async function all(chunks: AsyncIterable<ImageRecord[]>): Promise<ImageRecord[]> {
+  const records: ImageRecord[] = [];
+  for await (const chunk of chunks) records.push(...chunk);
+  return records;
+}
+
+imageContract('level', async (): Promise<ImageSubject> => {
+  const directory = join(await scratchDirectory(), 'image');
+  let failure: Error | undefined;
+  const seam = {
+    beforeWrite: () => {
+      const error = failure;
+      failure = undefined;
+      if (error !== undefined) throw error;
+    },
+  };
+  let image = await LevelImage.create(directory, seam);
+  return {
+    write: (batch) =>
+      new Promise((resolve, reject) => {
+        let inTheSameStep = true;
+        image.write(batch, (error) => {
+          if (inTheSameStep) reject(new Error('done was called in the same step'));
+          else if (error === undefined) resolve();
+          else reject(error);
+        });
+        inTheSameStep = false;
+      }),
+    writeTwiceAtOnce: (batch) => {
+      image.write(batch, () => undefined);
+      image.write(batch, () => undefined);
+    },
+    scan: () => all(image.scan()),
+    snapshot: async () => {
+      const snapshot = image.snapshot();
+      return async () => {
+        const records = await all(snapshot.chunks());
+        await snapshot.close();
+        return records;
+      };
+    },
+    reopen: async () => {
+      await image.close();
+      image = await LevelImage.open(directory, seam);
+    },
+    failNextWrite: (error) => {
+      failure = error;
+    },
+    close: () => image.close(),
+  };
+});
+
+describe('the image on LevelDB', () => {
+  test('opening what is not there fails and makes no store', async () => {
+    const directory = join(await scratchDirectory(), 'image');
+    await expect(LevelImage.open(directory)).rejects.toThrow();
+    const names = await readdir(directory).catch(() => []);
+    expect(names.filter((name) => name === 'CURRENT' || name.startsWith('MANIFEST'))).toEqual([]);
+  });
+
+  test('making one where one is fails and leaves it whole', async () => {
+    const directory = join(await scratchDirectory(), 'image');
+    const image = await LevelImage.create(directory);
+    await new Promise<void>((resolve) =>
+      image.write({ ops: [{ key: Buffer.from('a'), value: Buffer.from('1') }], appliedIndex: 1 }, () => resolve()),
+    );
+    await image.close();
+    await expect(LevelImage.create(directory)).rejects.toThrow();
+    const again = await LevelImage.open(directory);
+    expect(await all(again.scan())).toHaveLength(1);
+    await again.close();
+  });
+
+  test('a large image is read in bounded chunks that together are everything, in order', async () => {
+    const image = await LevelImage.create(join(await scratchDirectory(), 'image'));
+    const ops = Array.from({ length: 5000 }, (_, at) => {
+      const key = Buffer.alloc(8);
+      key.writeBigUInt64BE(BigInt(at * 7919));
+      return { key, value: Buffer.alloc(40, at) };
+    });
+    await new Promise<void>((resolve) => image.write({ ops, appliedIndex: 1 }, () => resolve()));
+    let count = 0;
+    let last = -1n;
+    for await (const chunk of image.scan()) {
+      expect(chunk.length).toBeLessThanOrEqual(1000);
+      for (const { key } of chunk) {
+        const at = Buffer.from(key).readBigUInt64BE();
+        expect(at > last).toBe(true);
+        last = at;
+        count++;
+      }
+    }
+    expect(count).toBe(5000);
+    await image.close();
+  });
+});

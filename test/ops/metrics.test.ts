@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { Metrics, type NodeFigures } from '../../src/ops/metrics.ts';
+
+const figures: NodeFigures = {
+  memberId: 0xddd6_7b31_2462_fd7bn,
+  hasLeader: true,
+  isLeader: false,
+  isLearner: false,
+  leaderChanges: 3,
+  term: 5,
+  firstIndex: 1,
+  lastIndex: 20,
+  commitIndex: 19,
+  appliedIndex: 18,
+  proposalsPending: 2,
+  proposalsFailed: 1,
+  quotaBytes: 1024,
+  sizeBytes: 512,
+  revision: 7,
+  compactRevision: 0,
+  keys: 4,
+  watchers: 6,
+  leases: 9,
+  leaseKeys: 8,
+  expiryBacklog: 11,
+  stalledMs: 1500,
+};
+
+test('a scrape reads the member’s figures anew each time; counters do not add up', async () => {
+  const metrics = new Metrics();
+  let now = figures;
+  metrics.observeNode(() => now);
+  const lines = async () => (await metrics.page()).text.split('\n');
+  for (const line of [
+    'etcd_server_has_leader 1',
+    'etcd_server_is_leader 0',
+    'etcd_server_leader_changes_seen_total 3',
+    'etcd_server_proposals_committed_total 19',
+    'etcd_server_proposals_applied_total 18',
+    'etcd_server_proposals_pending 2',
+    'etcd_server_proposals_failed_total 1',
+    'etcd_server_id{server_id="ddd67b312462fd7b"} 1',
+    'etcd_server_version{server_version="3.5.21"} 1',
+    'lease_active 9',
+    'lease_expiry_backlog 11',
+    'lease_clock_stalled_seconds 1.5',
+    'raft_term 5',
+    'raft_log_applied_index 18',
+  ]) {
+    expect(await lines()).toContain(line);
+  }
+  now = { ...figures, leaderChanges: 4 };
+  expect(await lines()).toContain('etcd_server_leader_changes_seen_total 4');
+});
+
+test('what happened is counted and measured', async () => {
+  const metrics = new Metrics();
+  metrics.leaseGranted(60);
+  metrics.leaseRevoked();
+  metrics.leaseRenewed();
+  metrics.leaseExpired(30);
+  metrics.leasesCheckpointed(5);
+  metrics.keepAliveMargin(500, 2_000);
+  metrics.walSynced(0.0015);
+  metrics.imageWritten(0.02);
+  const meter = metrics.rpc('etcdserverpb.KV', 'Put', 'unary');
+  meter.started();
+  meter.handled('NotFound');
+  const lines = (await metrics.page()).text.split('\n');
+  for (const line of [
+    'etcd_debugging_lease_granted_total 1',
+    'etcd_debugging_lease_ttl_total_bucket{le="32"} 0',
+    'etcd_debugging_lease_ttl_total_bucket{le="64"} 1',
+    'etcd_debugging_server_lease_expired_total 1',
+    'lease_expiry_lag_seconds_bucket{le="0.05"} 1',
+    'lease_checkpoint_total 5',
+    'lease_keepalive_margin_ratio_bucket{le="0.3"} 1',
+    'lease_keepalive_margin_seconds_sum 0.5',
+    'etcd_disk_wal_fsync_duration_seconds_bucket{le="0.001"} 0',
+    'etcd_disk_wal_fsync_duration_seconds_bucket{le="0.002"} 1',
+    'etcd_disk_backend_commit_duration_seconds_count 1',
+    'grpc_server_started_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"} 1',
+    'grpc_server_handled_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary",grpc_code="NotFound"} 1',
+    'grpc_server_handled_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary",grpc_code="OK"} 0',
+  ]) {
+    expect(lines).toContain(line);
+  }
+});

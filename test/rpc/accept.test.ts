@@ -1,0 +1,268 @@
+/** The accept layer: two protocols on one port, caps that are reached, and whatever else strangers send. */
+import { get } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.ts';
+import { wire } from '../../src/rpc/messages.ts';
+import { bytes, Fixture, type FixtureOptions, until } from './wire-client.ts';
+
+const http2Preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+const emptySettings = '\0\0\0\x04\0\0\0\0\0';
+
+let fixture: Fixture;
+const start = async (options: FixtureOptions = {}): Promise<void> => {
+  fixture = await Fixture.start(options);
+};
+afterEach(async () => {
+  await fixture.stop();
+  expect(fixture.listener.count).toBe(0);
+  expect(fixture.bugs).toEqual([]);
+});
+
+/** A raw connection: what came back, and when it was closed. */
+class Stranger {
+  readonly socket: Socket;
+  received = '';
+  closed = false;
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1');
+    this.socket.on('data', (chunk) => {
+      this.received += chunk.toString('latin1');
+    });
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => {
+      this.closed = true;
+    });
+  }
+
+  static async connected(port: number): Promise<Stranger> {
+    const stranger = new Stranger(port);
+    await new Promise<void>((resolve) => stranger.socket.once('connect', resolve));
+    return stranger;
+  }
+
+  send(text: string): void {
+    this.socket.write(Buffer.from(text, 'latin1'));
+  }
+}
+
+const stillServes = async (): Promise<void> => {
+  const answer = await fixture
+    .client()
+    .call('/etcdserverpb.Maintenance/Status', wire.StatusRequest, wire.StatusResponse, {});
+  expect(answer.version).not.toBe('');
+};
+
+const fetchVersion = (): Promise<string> =>
+  new Promise((resolve, reject) => {
+    get({ port: fixture.port, path: '/version' }, (response) => {
+      let body = '';
+      response.on('data', (chunk) => {
+        body += chunk;
+      });
+      response.on('end', () => resolve(body));
+    }).on('error', reject);
+  });
+
+describe('one port', () => {
+  test('speaks gRPC and HTTP/1.1', async () => {
+    await start();
+    await stillServes();
+    expect(await fetchVersion()).toContain('"etcdserver"');
+  });
+
+  test('tells them apart when the first bytes dribble in', async () => {
+    await start();
+    const http = await Stranger.connected(fixture.port);
+    const grpc = await Stranger.connected(fixture.port);
+    for (const [stranger, opening] of [
+      [http, 'GET /version HTTP/1.1\r\nHost: x\r\n\r\n'],
+      [grpc, http2Preface + emptySettings],
+    ] as const) {
+      for (const letter of opening) {
+        stranger.send(letter);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    await until(() => http.received.includes('leasehold'), 'HTTP/1.1 is answered');
+    await until(() => grpc.received.length >= 9, 'HTTP/2 sends its settings');
+    http.socket.destroy();
+    grpc.socket.destroy();
+  });
+
+  test('a method named like the preface is HTTP/1.1 or nothing, not a hang', async () => {
+    await start({ accept: { firstRequestMs: 100 } });
+    const stranger = await Stranger.connected(fixture.port);
+    stranger.send('PRIVET / HTTP/1.1\r\n\r\n');
+    await until(() => stranger.closed, 'it is closed');
+    await stillServes();
+  });
+});
+
+describe('caps', () => {
+  test('connections in all', async () => {
+    await start({ accept: { connectionsMax: 3 } });
+    const three = await Promise.all([1, 2, 3].map(() => Stranger.connected(fixture.port)));
+    await until(() => fixture.listener.count === 3, 'three are in');
+    const fourth = await Stranger.connected(fixture.port);
+    await until(() => fourth.closed, 'the fourth is turned away');
+    expect(fixture.listener.refused).toBe(1);
+    three[0]?.socket.destroy();
+    await until(() => fixture.listener.count === 2, 'one has left');
+    await stillServes();
+    for (const stranger of three) stranger.socket.destroy();
+  });
+
+  test('connections per address', async () => {
+    await start({ accept: { connectionsPerAddressMax: 2 } });
+    const two = await Promise.all([1, 2].map(() => Stranger.connected(fixture.port)));
+    await until(() => fixture.listener.count === 2, 'two are in');
+    const third = await Stranger.connected(fixture.port);
+    await until(() => third.closed, 'the third is turned away');
+    for (const stranger of two) stranger.socket.destroy();
+    await until(() => fixture.listener.count === 0, 'all have left');
+    await stillServes();
+  });
+
+  test('streams per connection: the next one waits for a free place', async () => {
+    await start({ streamsPerConnection: 4 });
+    const client = fixture.client();
+    const streams = [1, 2, 3, 4].map(() => client.keepAlive());
+    for (const stream of streams) {
+      stream.send({ ID: 1 });
+      await stream.next();
+    }
+    const fifth = client.keepAlive();
+    fifth.send({ ID: 1 });
+    await stillServes();
+    expect(fifth.raw.messages).toHaveLength(0);
+    streams[0]?.raw.end();
+    await fifth.next();
+    for (const stream of [...streams, fifth]) stream.raw.cancel();
+  });
+
+  test('keep-alives of one stream: read no further than the cap, and on when answered', async () => {
+    await start();
+    const { member } = fixture;
+    member.apply({ type: 'grant', id: 7n, ttlMs: 60_000 });
+    member.held.set(7n, []);
+    const stream = fixture.client().keepAlive();
+    const sent = 12_000;
+    for (let at = 0; at < sent; at++) stream.send({ ID: 7 });
+    const held = member.held.get(7n) ?? [];
+    await until(() => held.length >= 10_000, 'the cap is reached');
+    await stillServes();
+    await stillServes();
+    // A few that grpc-js had taken from the socket before it was paused.
+    expect(held.length).toBeLessThan(10_100);
+    member.held.delete(7n);
+    for (const release of held) release();
+    for (let at = 0; at < sent; at++) await stream.next();
+    stream.raw.cancel();
+  });
+
+  test('a message announced as 4 GiB is refused from its prefix', async () => {
+    await start();
+    const before = process.memoryUsage().arrayBuffers;
+    const answer = await fixture.client().raw('/etcdserverpb.KV/Put', new Uint8Array(2_200_000));
+    expect(answer).toMatchObject({ code: 8 });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
+    await stillServes();
+  });
+});
+
+describe('strangers', () => {
+  const openings: [string, string][] = [
+    ['nothing at all', ''],
+    ['half a preface', 'PRI * HT'],
+    ['one letter of one', 'P'],
+    ['a preface, then silence', http2Preface],
+    ['a preface and half a frame', `${http2Preface}\0\0`],
+    ['half an HTTP head', 'GET /health HTTP/1.1\r\nHos'],
+    ['TLS', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'],
+    ['NULs', '\0'.repeat(200)],
+    ['a preface and garbage', `${http2Preface}${'\xff'.repeat(64)}`],
+    ['settings of 16 MiB', `${http2Preface}\xff\xff\xff\x04\0\0\0\0\0`],
+    ['an endless head', `GET / HTTP/1.1\r\nX: ${'a'.repeat(40_000)}`],
+  ];
+
+  test.each(openings)('%s: closed in time', async (_what, opening) => {
+    await start({ accept: { firstRequestMs: 200 } });
+    const stranger = await Stranger.connected(fixture.port);
+    if (opening !== '') stranger.send(opening);
+    const from = performance.now();
+    await until(() => stranger.closed, 'it is closed');
+    expect(performance.now() - from).toBeLessThan(2_000);
+    await stillServes();
+  });
+
+  test('bytes that come one by one for ever: closed all the same', async () => {
+    await start({ accept: { firstRequestMs: 200 } });
+    const stranger = await Stranger.connected(fixture.port);
+    stranger.send('GET / HTTP/1.1\r\nX: ');
+    const dribble = setInterval(() => stranger.send('a'), 10);
+    await until(() => stranger.closed, 'it is closed');
+    clearInterval(dribble);
+    await stillServes();
+  });
+
+  test('a kept-alive HTTP/1.1 connection is closed when it idles', async () => {
+    await start({ accept: { firstRequestMs: 400, httpIdleMs: 200 } });
+    const stranger = await Stranger.connected(fixture.port);
+    stranger.send('GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => stranger.received.includes('leasehold'), 'it is answered');
+    expect(stranger.closed).toBe(false);
+    await until(() => stranger.closed, 'it is closed');
+  });
+
+  test('a working gRPC connection outlives the first-request deadline', async () => {
+    await start({ accept: { firstRequestMs: 100 } });
+    const stream = fixture.client().keepAlive();
+    const endMs = performance.now() + 400;
+    while (performance.now() < endMs) {
+      stream.send({ ID: 1 });
+      await stream.next();
+    }
+    stream.raw.cancel();
+  });
+
+  test('200 random openings, cut at random places', async () => {
+    const seed = 20_261_122;
+    const random = new Prng(seed, 'strangers');
+    await start({ accept: { firstRequestMs: 300 } });
+    const strangers: Stranger[] = [];
+    for (let at = 0; at < 200; at++) {
+      const stranger = new Stranger(fixture.port);
+      const start = random.pick(['', http2Preface, http2Preface + emptySettings, 'GET /health HTTP/1.1\r\n', 'POST ']);
+      const tail = Array.from({ length: random.below(300) }, () => String.fromCharCode(random.below(256))).join('');
+      stranger.send(start.slice(0, random.below(start.length + 1)) + tail);
+      if (random.chance(0.3)) stranger.socket.destroy();
+      strangers.push(stranger);
+    }
+    await until(() => strangers.filter((one) => !one.closed).length < 60, `most are closed (seed ${seed})`);
+    await stillServes();
+    for (const stranger of strangers) stranger.socket.destroy();
+    await until(() => fixture.listener.count <= 1, 'all have left');
+  });
+});
+
+describe('closing', () => {
+  test('calls under way may end, then everything is cut', async () => {
+    await start();
+    const { member } = fixture;
+    member.apply({ type: 'grant', id: 7n, ttlMs: 60_000 });
+    member.held.set(7n, []);
+    const stream = fixture.client().keepAlive();
+    stream.send({ ID: 7 });
+    await until(() => member.held.get(7n)?.length === 1, 'the renewal is asked');
+    const idle = await Stranger.connected(fixture.port);
+    const closing = fixture.listener.close(500);
+    member.held.get(7n)?.[0]?.();
+    await stream.next();
+    stream.raw.cancel();
+    await closing;
+    await until(() => idle.closed, 'the idle one is cut');
+    expect(bytes('')).toHaveLength(0);
+  });
+});

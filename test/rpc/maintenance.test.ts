@@ -1,0 +1,173 @@
+/** Maintenance, Cluster, health service, and `hasleader`. Texts compared with etcd 3.4.23 on 2026-11-22. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { bigintOf, int64Of, numberOf } from '../../src/rpc/int64.ts';
+import { wire } from '../../src/rpc/messages.ts';
+import { FakeMember, learner, memberId, otherMember } from './fake-member.ts';
+import { bytes, Fixture, type WireClient } from './wire-client.ts';
+
+let fixture: Fixture;
+let client: WireClient;
+const electionTimeoutMs = 20;
+
+beforeEach(async () => {
+  fixture = await Fixture.start({ member: new FakeMember({ electionTimeoutMs }) });
+  client = fixture.client();
+});
+afterEach(async () => {
+  await fixture.stop();
+  expect(fixture.bugs).toEqual([]);
+});
+
+const status = () => client.call('/etcdserverpb.Maintenance/Status', wire.StatusRequest, wire.StatusResponse, {});
+const hashKv = (revision: number) =>
+  client.call('/etcdserverpb.Maintenance/HashKV', wire.HashKVRequest, wire.HashKVResponse, { revision });
+const moveLeader = (target: bigint) =>
+  client.call('/etcdserverpb.Maintenance/MoveLeader', wire.MoveLeaderRequest, wire.MoveLeaderResponse, {
+    targetID: int64Of(target),
+  });
+
+describe('Maintenance', () => {
+  test('Status: a version of digits and dots, ids, indexes, errors in etcd’s words', async () => {
+    const healthy = await status();
+    expect(healthy.version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(bigintOf(healthy.leader)).toBe(memberId);
+    expect(numberOf(healthy.raftTerm)).toBe(2);
+    expect(healthy.errors).toEqual([]);
+    fixture.member.leader = 0n;
+    fixture.member.noSpace = true;
+    const ill = await status();
+    expect(ill.errors).toEqual(['etcdserver: no leader', `memberID:${memberId} alarm:NOSPACE `]);
+    expect(numberOf(ill.leader)).toBe(0);
+  });
+
+  test('HashKV: equal for equal states, -1 for never compacted, refusals', async () => {
+    const first = await hashKv(0);
+    expect(numberOf(first.compactRevision)).toBe(-1);
+    fixture.member.apply({
+      type: 'put',
+      key: bytes('a'),
+      value: bytes('1'),
+      lease: 0n,
+      prevKv: false,
+      ignoreValue: false,
+      ignoreLease: false,
+    });
+    expect((await hashKv(0)).hash).not.toBe(first.hash);
+    expect((await hashKv(1)).hash).toBe(first.hash);
+    await expect(hashKv(500)).rejects.toEqual({
+      code: 11,
+      text: 'etcdserver: mvcc: required revision is a future revision',
+    });
+  });
+
+  test('MoveLeader: only the leader, only to a voter', async () => {
+    for (const target of [5n, learner, 0n]) {
+      await expect(moveLeader(target)).rejects.toEqual({ code: 9, text: 'etcdserver: bad leader transferee' });
+    }
+    await moveLeader(otherMember);
+    await moveLeader(memberId);
+    expect(fixture.member.moved).toEqual([otherMember]);
+    fixture.member.moveSucceeds = false;
+    await expect(moveLeader(otherMember)).rejects.toMatchObject({ code: 14 });
+    fixture.member.leader = otherMember;
+    await expect(moveLeader(otherMember)).rejects.toEqual({ code: 9, text: 'etcdserver: not leader' });
+  });
+
+  test('Alarm: looked at, not changed', async () => {
+    const alarm = (action: number) =>
+      client.call('/etcdserverpb.Maintenance/Alarm', wire.AlarmRequest, wire.AlarmResponse, { action });
+    expect((await alarm(0)).alarms).toEqual([]);
+    fixture.member.noSpace = true;
+    const [raised] = (await alarm(0)).alarms;
+    expect([bigintOf(raised?.memberID ?? 0), raised?.alarm]).toEqual([memberId, 1]);
+    await expect(alarm(2)).rejects.toMatchObject({ code: 12 });
+  });
+
+  test('what is not there yet says so', async () => {
+    for (const method of ['Maintenance/Defragment', 'Maintenance/Hash', 'Cluster/MemberAdd', 'Cluster/MemberRemove']) {
+      const answer = await client.raw(`/etcdserverpb.${method}`, bytes(''));
+      expect(answer).toMatchObject({ code: 12, text: expect.stringContaining('not supported in 0.1') });
+    }
+    const stream = client.serverStream('/etcdserverpb.Maintenance/Snapshot', bytes(''));
+    expect(await stream.status).toMatchObject({ code: 12 });
+  });
+});
+
+test('Cluster.MemberList: names, URLs, learners; a barrier only when asked; no revision in the header', async () => {
+  const list = (linearizable: boolean) =>
+    client.call('/etcdserverpb.Cluster/MemberList', wire.MemberListRequest, wire.MemberListResponse, { linearizable });
+  const answer = await list(false);
+  expect(fixture.member.barriers).toBe(0);
+  expect(answer.members.map((one) => [bigintOf(one.ID), one.name, one.isLearner])).toEqual([
+    [otherMember, 'n2', false],
+    [learner, 'n3', true],
+    [memberId, 'n1', false],
+  ]);
+  expect(answer.members[0]?.clientURLs).toEqual(['http://127.0.0.1:2379']);
+  expect(numberOf(answer.header?.revision ?? -1)).toBe(0);
+  await list(true);
+  expect(fixture.member.barriers).toBe(1);
+});
+
+describe('grpc.health.v1', () => {
+  test('Check', async () => {
+    const check = (service: string) =>
+      client.call('/grpc.health.v1.Health/Check', wire.HealthCheckRequest, wire.HealthCheckResponse, { service });
+    expect((await check('')).status).toBe(1);
+    await expect(check('x')).rejects.toEqual({ code: 5, text: 'unknown service' });
+    fixture.member.leader = 0n;
+    expect((await check('')).status).toBe(2);
+  });
+
+  test('Watch says the status at once and every change', async () => {
+    const stream = client.serverStream('/grpc.health.v1.Health/Watch', bytes(''));
+    const next = async () => wire.HealthCheckResponse.decode(await stream.next()).status;
+    expect(await next()).toBe(1);
+    fixture.member.leader = 0n;
+    expect(await next()).toBe(2);
+    fixture.member.leader = otherMember;
+    expect(await next()).toBe(1);
+    stream.cancel();
+    const unknown = client.serverStream(
+      '/grpc.health.v1.Health/Watch',
+      wire.HealthCheckRequest.encode({ service: 'x' }),
+    );
+    expect(wire.HealthCheckResponse.decode(await unknown.next()).status).toBe(3);
+  });
+});
+
+describe('hasleader: true', () => {
+  const wanted = { hasleader: 'true' };
+  const noLeader = { code: 14, text: 'etcdserver: no leader' };
+
+  test('unary: refused at once without a leader, and only with the metadata', async () => {
+    const request = wire.RangeRequest.encode({ key: bytes('a') });
+    expect(await client.raw('/etcdserverpb.KV/Range', request, wanted)).toBeInstanceOf(Uint8Array);
+    fixture.member.leader = 0n;
+    expect(await client.raw('/etcdserverpb.KV/Range', request, wanted)).toEqual(noLeader);
+    expect(await client.raw('/etcdserverpb.KV/Range', request)).toBeInstanceOf(Uint8Array);
+    expect(await client.raw('/etcdserverpb.KV/Range', request, { hasleader: 'false' })).toBeInstanceOf(Uint8Array);
+  });
+
+  test('C59: streams end after three election timeouts without, others stay', async () => {
+    const ends = client.watch(wanted);
+    const keepAlive = client.keepAlive(wanted);
+    const stays = client.watch();
+    for (const watch of [ends, stays]) {
+      watch.send({ createRequest: { key: bytes('a') } });
+      await watch.next();
+    }
+    keepAlive.send({ ID: 5 });
+    await keepAlive.next();
+    const from = performance.now();
+    fixture.member.leader = 0n;
+    expect(await ends.raw.status).toEqual(noLeader);
+    expect(await keepAlive.raw.status).toEqual(noLeader);
+    expect(performance.now() - from).toBeGreaterThanOrEqual(2 * electionTimeoutMs);
+    expect(fixture.member.hub.count).toBe(1);
+    stays.send({ progressRequest: {} });
+    await stays.next();
+    const refused = client.watch(wanted);
+    expect(await refused.raw.status).toEqual(noLeader);
+  });
+});

@@ -1,0 +1,212 @@
+/**
+ * The state machine once more, as simply as it can be said: a Map copied at every revision, leases in a Map, keys of a lease found
+ * by looking at all keys. Shares no code with `src/state`, only types.
+ */
+import type { Command, Compare, Put, Range, StampedLease, TxnOp } from '../../src/state/command.ts';
+import { text } from './commands.ts';
+
+export interface ModelValue {
+  readonly key: string;
+  readonly value: string;
+  readonly create: number;
+  readonly mod: number;
+  readonly version: number;
+  readonly lease: bigint;
+}
+export interface ModelEvent {
+  readonly type: 'put' | 'delete';
+  readonly key: string;
+  readonly now: ModelValue | undefined;
+  readonly before: ModelValue | undefined;
+}
+interface ModelLease {
+  stamp: number;
+  readonly granted: number;
+  remaining: number;
+}
+type Keys = Map<string, ModelValue>;
+const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+
+function inRange(key: string, from: string, end: string): boolean {
+  if (end === '') return key === from;
+  return key >= from && (end === '\0' || key < end);
+}
+
+export class Model {
+  revision = 1;
+  stamps = 0;
+  keys: Keys = new Map();
+  readonly past = new Map<number, Keys>([[1, new Map()]]);
+  readonly events = new Map<number, ModelEvent[]>();
+  readonly leases = new Map<bigint, ModelLease>();
+  readonly members = new Map<bigint, { name: string; clientUrls: readonly string[] }>();
+  #pending: ModelEvent[] = [];
+
+  select(from: string, end: string, keys = this.keys): ModelValue[] {
+    return [...keys.values()].filter((kv) => inRange(kv.key, from, end)).sort(byKey);
+  }
+
+  keysOf(id: bigint): string[] {
+    return this.select('', '\0')
+      .filter((kv) => kv.lease === id)
+      .map((kv) => kv.key);
+  }
+
+  apply(command: Command, term: number): unknown {
+    const result = this.#do(command, term);
+    this.#close();
+    return { ...(typeof result === 'string' ? { refusal: result } : { result }), revision: this.revision };
+  }
+
+  #close(): void {
+    if (this.#pending.length === 0) return;
+    this.revision += 1;
+    this.past.set(this.revision, new Map(this.keys));
+    this.events.set(this.revision, this.#pending);
+    this.#pending = [];
+  }
+
+  #do(command: Command, term: number): unknown {
+    switch (command.type) {
+      case 'grant':
+        if (command.id === 0n) return 'leaseNotFound';
+        if (command.ttlMs < 1 || command.ttlMs > 9e12) return 'leaseTtlTooLarge';
+        if (this.leases.has(command.id)) return 'leaseExists';
+        this.leases.set(command.id, { stamp: ++this.stamps, granted: command.ttlMs, remaining: 0 });
+        return { type: 'grant', id: command.id, ttlMs: command.ttlMs };
+      case 'revoke':
+        if (!this.leases.has(command.id)) return 'leaseNotFound';
+        this.#end(command.id);
+        return { type: 'done', touched: 1 };
+      case 'put':
+        if (command.lease !== 0n && !this.leases.has(command.lease)) return 'leaseNotFound';
+        if ((command.ignoreLease || command.ignoreValue) && !this.keys.has(text(command.key))) return 'keyNotFound';
+        return this.#op(command);
+      case 'deleteRange':
+        return this.#op(command);
+      case 'txn': {
+        const succeeded = command.compares.every((compare) => this.#holds(compare));
+        const branch = succeeded ? command.success : command.failure;
+        const refusal = this.#refusal(branch);
+        if (refusal !== undefined) return refusal;
+        return { type: 'txn', succeeded, responses: branch.map((op) => this.#op(op)) };
+      }
+      case 'expire':
+        if (command.term !== term) return 'wrongTerm';
+        return this.#each(command.leases, (_, { id }) => {
+          this.#end(id);
+          return true;
+        });
+      case 'checkpoint':
+        if (command.term !== term) return 'wrongTerm';
+        return this.#each(command.leases, (lease, { remainingMs }) => {
+          if (remainingMs < 1 || remainingMs > lease.granted) return false;
+          lease.remaining = remainingMs;
+          return true;
+        });
+      case 'clear':
+        if (command.term !== term) return 'wrongTerm';
+        return this.#each(command.leases, (lease) => {
+          if (lease.remaining === 0) return false;
+          lease.remaining = 0;
+          lease.stamp = ++this.stamps;
+          return true;
+        });
+      case 'publish':
+        this.members.set(command.member, { name: command.name, clientUrls: command.clientUrls });
+        return { type: 'done', touched: 1 };
+    }
+  }
+
+  #each<L extends StampedLease>(leases: readonly L[], touch: (lease: ModelLease, given: L) => boolean): unknown {
+    let touched = 0;
+    for (const given of leases) {
+      const lease = this.leases.get(given.id);
+      if (lease !== undefined && lease.stamp === given.stamp && touch(lease, given)) touched += 1;
+    }
+    return { type: 'done', touched };
+  }
+
+  #end(id: bigint): void {
+    for (const key of this.keysOf(id)) this.#delete(key);
+    this.leases.delete(id);
+    this.#close();
+  }
+
+  #delete(key: string): void {
+    this.#pending.push({ type: 'delete', key, now: undefined, before: this.keys.get(key) });
+    this.keys.delete(key);
+  }
+
+  /** A put fails if its key was not there before the txn, or a delete earlier in the branch covers it. */
+  #refusal(branch: readonly TxnOp[]): string | undefined {
+    for (const [at, op] of branch.entries()) {
+      if (op.type !== 'put') continue;
+      const key = text(op.key);
+      const gone = branch
+        .slice(0, at)
+        .some((earlier) => earlier.type === 'deleteRange' && inRange(key, text(earlier.key), text(earlier.rangeEnd)));
+      if ((op.ignoreLease || op.ignoreValue) && (!this.keys.has(key) || gone)) return 'keyNotFound';
+      if (op.lease !== 0n && !this.leases.has(op.lease)) return 'leaseNotFound';
+    }
+    return branch.some((op) => op.type === 'range' && op.revision > this.revision) ? 'futureRevision' : undefined;
+  }
+
+  #op(op: TxnOp): unknown {
+    if (op.type === 'range') return this.range(op);
+    if (op.type === 'put') return this.#put(op);
+    const gone = this.select(text(op.key), text(op.rangeEnd));
+    for (const kv of gone) this.#delete(kv.key);
+    return { type: 'deleteRange', deleted: gone.length, prevKvs: op.prevKv ? gone : [] };
+  }
+
+  #put(put: Put): unknown {
+    const key = text(put.key);
+    const before = this.keys.get(key);
+    const now: ModelValue = {
+      key,
+      value: put.ignoreValue ? (before as ModelValue).value : text(put.value),
+      create: before?.create ?? this.revision + 1,
+      mod: this.revision + 1,
+      version: (before?.version ?? 0) + 1,
+      lease: put.ignoreLease ? (before as ModelValue).lease : put.lease,
+    };
+    this.keys.set(key, now);
+    this.#pending.push({ type: 'put', key, now, before });
+    return { type: 'put', prevKv: put.prevKv ? before : undefined };
+  }
+
+  range(range: Range): unknown {
+    const keys = range.revision > 0 ? (this.past.get(range.revision) as Keys) : this.keys;
+    const all = this.select(text(range.key), text(range.rangeEnd), keys);
+    if (range.countOnly) return { type: 'range', kvs: [], more: false, count: all.length };
+    let kvs = all.filter(
+      ({ mod, create }) =>
+        mod >= range.minModRevision &&
+        (range.maxModRevision === 0 || mod <= range.maxModRevision) &&
+        create >= range.minCreateRevision &&
+        (range.maxCreateRevision === 0 || create <= range.maxCreateRevision),
+    );
+    const target = range.sortTarget;
+    const down = range.sortOrder === 'descend';
+    const order = (a: ModelValue, b: ModelValue) => (a[target] < b[target] ? -1 : a[target] > b[target] ? 1 : 0);
+    kvs.sort((a, b) => (down ? order(b, a) : order(a, b)) || byKey(a, b));
+    const more = range.limit > 0 && kvs.length > range.limit;
+    if (more) kvs = kvs.slice(0, range.limit);
+    if (range.keysOnly) kvs = kvs.map((kv) => ({ ...kv, value: '' }));
+    return { type: 'range', kvs, more, count: all.length };
+  }
+
+  #holds(compare: Compare): boolean {
+    const { target, result, operand } = compare;
+    const test = (kv: ModelValue | undefined): boolean => {
+      if (target === 'value' && kv === undefined) return false;
+      const actual = kv === undefined ? 0 : kv[target];
+      const wanted = operand instanceof Uint8Array ? text(operand) : operand;
+      const sign = actual < wanted ? 'less' : actual > wanted ? 'greater' : 'equal';
+      return result === 'notEqual' ? sign !== 'equal' : sign === result;
+    };
+    const kvs = this.select(text(compare.key), text(compare.rangeEnd));
+    return kvs.length === 0 ? test(undefined) : kvs.every(test);
+  }
+}
