@@ -13,11 +13,14 @@ import type { PeerMessage } from '../src/node/peer-message.ts';
 import { decodePeerMessage, encodePeerMessage } from '../src/peer/codec.ts';
 import { FrameParser } from '../src/peer/frame.ts';
 import { Outbox } from '../src/peer/outbox.ts';
+import { Peers } from '../src/peer/peers.ts';
+import type { ImageRecord } from '../src/store/image.ts';
 
 const usage = `usage: node --import tsx scripts/bench-peer-transport.ts [--seconds 3] [--transport frames|grpc] [--json]
 
 Echoes appends of 200 B between two processes (one at a time, then pipelined), and streams appends of 64 KiB and 1 MiB with
-replies. One line per transport and workload: rate, latency, CPU per message of both processes.`;
+replies. One line per transport and workload: rate, latency, CPU per message of both processes. At the end, our transport as a
+whole: messages in one direction, 32 in a turn, and a snapshot of 512 MiB in 200 B records.`;
 
 /** Both transports look like this to a workload. */
 interface Wire {
@@ -112,6 +115,20 @@ const method = {
 } as const;
 const grpcOptions = { 'grpc.max_receive_message_length': peerFrameBytesMax };
 
+/** A member of a cluster of two that remembers no boots and throws snapshots away. */
+function member(id: bigint, other: bigint, url: string, onMessage: (message: PeerMessage) => void): Peers {
+  const nothing = async (): Promise<void> => {};
+  return new Peers({
+    clusterId: 1n,
+    member: id,
+    peers: [{ member: other, url }],
+    knownBoots: { seen: () => 1, note: nothing },
+    fresh: () => false,
+    snapshots: { begin: nothing, chunk: nothing, end: nothing, abort: nothing },
+    events: { onMessage, onLinkLost: () => {}, onRefused: (refused) => console.error(refused.text) },
+  });
+}
+
 /** The echoing process: listens on both transports and tells its ports; answers `cpu` with its CPU time so far. */
 function serve(): void {
   const tcp = createServer((socket) => {
@@ -129,16 +146,23 @@ function serve(): void {
       },
     },
   );
+  let received = 0;
+  const peers = member(2n, 1n, 'http://127.0.0.1:1', () => {
+    received++;
+  });
   tcp.listen(0, '127.0.0.1', () => {
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, grpcPort) => {
+    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), async (error, grpcPort) => {
       if (error !== null) throw error;
       const address = tcp.address();
-      process.send?.({ frames: typeof address === 'object' && address !== null ? address.port : 0, grpc: grpcPort });
+      const frames = typeof address === 'object' && address !== null ? address.port : 0;
+      const peersPort = await peers.listen('127.0.0.1', 0);
+      peers.start(1);
+      process.send?.({ frames, grpc: grpcPort, peers: peersPort });
     });
   });
   process.on('message', () => {
     const { user, system } = process.cpuUsage();
-    process.send?.({ cpuUs: user + system });
+    process.send?.({ cpuUs: user + system, received });
   });
   process.on('disconnect', () => process.exit(0));
 }
@@ -216,14 +240,64 @@ async function measure(transport: Transport, port: number, work: Workload, secon
   return figures;
 }
 
+interface Told {
+  readonly cpuUs: number;
+  readonly received: number;
+}
+
+function tell(child: ChildProcess): Promise<Told> {
+  return new Promise((resolve) => {
+    child.once('message', (told) => resolve(told as Told));
+    child.send('tell');
+  });
+}
+
 /** CPU time of both processes so far. */
 async function cpuUs(child: ChildProcess): Promise<number> {
-  const theirs = await new Promise<number>((resolve) => {
-    child.once('message', (told) => resolve((told as { cpuUs: number }).cpuUs));
-    child.send('cpu');
-  });
+  const theirs = await tell(child);
   const { user, system } = process.cpuUsage();
-  return theirs + user + system;
+  return theirs.cpuUs + user + system;
+}
+
+/** `Peers` to `Peers`: messages one way, then a snapshot. */
+async function measurePeers(port: number, seconds: number, child: ChildProcess): Promise<void> {
+  const peers = member(1n, 2n, `http://127.0.0.1:${port}`, () => {});
+  await peers.listen('127.0.0.1', 0);
+  peers.start(1);
+  while (peers.counters()[0]?.outgoing.up !== true) await new Promise((resolve) => setTimeout(resolve, 5));
+  const message = append(1n, 2n, Buffer.alloc(200, 0x5a));
+  const before = await tell(child);
+  const cpuBefore = await cpuUs(child);
+  const untilMs = performance.now() + seconds * 1000;
+  while (performance.now() < untilMs) {
+    const queued = peers.counters()[0]?.outgoing.queuedBytes ?? 0;
+    if (queued < 1024 * 1024) for (let i = 0; i < 32; i++) peers.send(2n, message);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  while ((peers.counters()[0]?.outgoing.queuedBytes ?? 0) > 0) await new Promise((resolve) => setImmediate(resolve));
+  const received = (await tell(child)).received - before.received;
+  const cpu = (await cpuUs(child)) - cpuBefore;
+  console.log(
+    `Peers, 200 B one way, 32 a turn: ${Math.round(received / seconds)}/s, CPU ${(cpu / received).toFixed(2)} us per message (both)`,
+  );
+  const chunk = Array.from({ length: 1024 }, (): ImageRecord => ({ key: Buffer.alloc(17), value: Buffer.alloc(183) }));
+  const chunks = Math.floor((512 * 1024 * 1024) / (1024 * 200));
+  async function* image(): AsyncGenerator<readonly ImageRecord[]> {
+    for (let i = 0; i < chunks; i++) yield chunk;
+  }
+  const meta = { index: 1, term: 1, configuration: { voters: [1n, 2n], learners: [] } };
+  const cpuStart = await cpuUs(child);
+  const beganMs = performance.now();
+  const sent = await peers.sendSnapshot({ from: 1n, to: 2n, term: 1, meta }, image());
+  const tookSeconds = (performance.now() - beganMs) / 1000;
+  if (!sent.ok) throw new Error(sent.why);
+  const mib = sent.bytes / 1024 / 1024;
+  const cpuPerMib = ((await cpuUs(child)) - cpuStart) / mib / 1000;
+  console.log(
+    `Peers, snapshot of ${Math.round(mib)} MiB in 200 B records: ${Math.round(mib / tookSeconds)} MiB/s, ` +
+      `CPU ${cpuPerMib.toFixed(2)} ms per MiB (both)`,
+  );
+  await peers.close();
 }
 
 async function main(): Promise<void> {
@@ -237,8 +311,8 @@ async function main(): Promise<void> {
   });
   if (values.help) return console.log(usage);
   const child = fork(fileURLToPath(import.meta.url), [], { env: { ...process.env, PEER_BENCH_ECHO: '1' } });
-  const ports = await new Promise<Record<Transport, number>>((resolve) => {
-    child.once('message', (told) => resolve(told as Record<Transport, number>));
+  const ports = await new Promise<Record<Transport | 'peers', number>>((resolve) => {
+    child.once('message', (told) => resolve(told as Record<Transport | 'peers', number>));
   });
   const transports: readonly Transport[] = ['frames', 'grpc'];
   for (const work of workloads) {
@@ -254,6 +328,7 @@ async function main(): Promise<void> {
         );
     }
   }
+  if (values.transport !== 'grpc') await measurePeers(ports.peers, Number(values.seconds), child);
   child.disconnect();
 }
 

@@ -126,3 +126,6 @@ export const snapshotStageBytesMax = 4 * 1024 * 1024;
 export const diskReserveBytesMax = 64 * 1024 * 1024;
 /** Elements of one list in a peer message: bounds what a small frame can make us allocate. */
 export const peerListElementsMax = 1024 * 1024;
+/** Between two pings of an HTTP/2 connection, and what its answer may take before it is closed. */
+export const grpcPingMs = 60_000;
+export const grpcPingAnswerMsMax = 10_000;

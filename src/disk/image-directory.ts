@@ -14,6 +14,7 @@ import { LevelImage } from './level-image.ts';
 import { levelTrouble } from './level-trouble.ts';
 import { PackedRecords } from './packed-records.ts';
 import { idText, openSealed, seal } from './sealed-text.ts';
+import { damagedTable } from './table-check.ts';
 
 const OWNER_FORMAT = 1;
 
@@ -39,6 +40,8 @@ export async function readImage(directory: string, identity: WalIdentity): Promi
   const owner = await readIfThere(ownerPath(directory));
   if (owner === undefined) return lost('its file OWNER is missing');
   if (owner.toString('latin1') !== ownerText(identity)) return lost(whyNotOurs(owner));
+  const table = await damagedTable(directory);
+  if (table !== undefined) return lost(table);
   let image: LevelImage | undefined;
   try {
     image = await LevelImage.open(directory);

@@ -61,8 +61,9 @@ export class LevelImage implements Image {
       valueEncoding: 'view',
       createIfMissing: fresh,
       errorIfExists: fresh,
-      // Measured on a million leases: 45 MB instead of 96 MB on disk, the scan no slower, and a flipped bit shows sooner.
-      compression: true,
+      // Off, so that `table-check.ts` can read the tables; measured on a million leases: writes a quarter cheaper, the scan the
+      // same, 96 MB on disk instead of 45.
+      compression: false,
     });
     await store.open();
     return new LevelImage(store, directory, seam);

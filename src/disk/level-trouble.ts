@@ -9,13 +9,16 @@ export type LevelTroubleKind = 'locked' | 'fileSystem' | 'damaged' | 'other';
 
 /** Sorts an error of LevelDB and gives its innermost text. */
 export function levelTrouble(error: unknown): { readonly kind: LevelTroubleKind; readonly text: string } {
+  const codes: string[] = [];
   let inner: unknown = error;
-  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  for (; inner instanceof Error; inner = inner.cause) {
+    if ('code' in inner) codes.push(String(inner.code));
+    if (!(inner.cause instanceof Error)) break;
+  }
   const text = inner instanceof Error ? inner.message : String(inner);
-  const code = inner instanceof Error && 'code' in inner ? String(inner.code) : '';
-  if (code === 'LEVEL_LOCKED') return { kind: 'locked', text };
-  if (/^E[A-Z]+$/.test(code)) return { kind: 'fileSystem', text };
-  if (!code.startsWith('LEVEL_')) return { kind: 'other', text };
+  if (codes.includes('LEVEL_LOCKED')) return { kind: 'locked', text };
+  if (codes.some((code) => /^E[A-Z]+$/.test(code))) return { kind: 'fileSystem', text };
+  if (!codes.some((code) => code.startsWith('LEVEL_'))) return { kind: 'other', text };
   const machine =
     /permission denied|not permitted|too many open files|no space left|read-only|quota exceeded|cannot allocate/i;
   return { kind: machine.test(text) ? 'fileSystem' : 'damaged', text };

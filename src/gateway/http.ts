@@ -1,5 +1,5 @@
 /**
- * HTTP/1.1 on the client port: /health, /livez, /readyz, /version, /metrics. etcd's JSON gateway joins here later. Owns
+ * HTTP/1.1 on the client port: /health, /livez, /readyz, /version, /metrics, and /state: applied index and digest, equal on all members. etcd's JSON gateway joins here later. Owns
  * answers, not sockets (the accept layer watches those).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -72,6 +72,10 @@ async function pageFor(request: IncomingMessage, { member, metrics }: GatewayOpt
       const versions = { etcdserver: etcdVersion, etcdcluster: etcdClusterVersion, leasehold: leaseholdVersion };
       return { status: 200, type: jsonType, body: JSON.stringify(versions) };
     }
+    case 'state':
+      return isRead(request.method)
+        ? { status: 200, type: jsonType, body: JSON.stringify(member.digest()) }
+        : notAllowed;
     case 'metrics': {
       if (!isRead(request.method)) return notAllowed;
       const { type, text } = await metrics.page();

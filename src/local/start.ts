@@ -3,7 +3,7 @@
  * are and what to try, and stop everything when told to.
  */
 import { existsSync, statSync } from 'node:fs';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { parseArgv } from '../base/argv.ts';
 import { LocalCluster } from './cluster.ts';
 import { clientTarget, layout, memberFlagsOf, type Place, portMistake } from './layout.ts';
@@ -93,7 +93,7 @@ async function run(places: readonly Place[], world: StartWorld): Promise<number>
   const killed = await cluster.stop(graceMs);
   if (killed.length > 0)
     world.complain(`leasehold: ${killed.join(', ')} did not stop in ${graceMs / 1000} s and had to be killed`);
-  world.say(`stopped; data is kept in ${relative('.', places[0]?.dataDir.replace(/\/[^/]*$/, '') ?? '')}`);
+  world.say(`stopped; data is kept in ${shown(dirname(places[0]?.dataDir ?? ''))}`);
   return killed.length === 0 ? 0 : 1;
 }
 
@@ -141,7 +141,7 @@ function announce(places: readonly Place[], leader: string, seconds: number, wor
   );
   for (const place of places) {
     const role = place.name === leader ? bold('leader  ') : 'follower';
-    world.say(`  ${place.name}  http://${clientTarget(place)}  ${role}  ${dim(`log ${relative('.', place.logFile)}`)}`);
+    world.say(`  ${place.name}  http://${clientTarget(place)}  ${role}  ${dim(`log ${shown(place.logFile)}`)}`);
   }
   world.say('try:');
   world.say('  export ETCDCTL_API=3');
@@ -161,6 +161,12 @@ function mourn(member: MemberProcess, how: string, cluster: LocalCluster, world:
 }
 
 function showTail(member: MemberProcess, world: StartWorld): void {
-  world.complain(`  the end of ${relative('.', member.place.logFile)}:`);
+  world.complain(`  the end of ${shown(member.place.logFile)}:`);
   for (const line of member.logTail(logTailLines)) world.complain(world.paint.dim(`    ${line}`));
+}
+
+/** A path as people like to read it: from here if it is below here. */
+function shown(path: string): string {
+  const near = relative('.', path);
+  return near.startsWith('..') ? path : near;
 }

@@ -42,7 +42,7 @@ export class Acceptor {
   readonly #fresh: () => boolean;
   readonly #snapshots: SnapshotIntake;
   readonly #events: AcceptorEvents;
-  readonly #server: Server;
+  readonly #servers: Server[] = [];
   /** All connections; those in `#strangers` have not finished their handshake, oldest first. */
   readonly #channels = new Set<Channel>();
   readonly #strangers = new Set<Channel>();
@@ -55,7 +55,6 @@ export class Acceptor {
     this.#fresh = fresh;
     this.#snapshots = snapshots;
     this.#events = events;
-    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#connected(socket));
   }
 
   /** Connections open now. */
@@ -63,15 +62,17 @@ export class Acceptor {
     return this.#channels.size;
   }
 
-  /** Resolves with the port; rejects if it cannot be had. */
+  /** Resolves with the port; rejects if it cannot be had. May be called for several addresses. */
   listen(host: string, port: number): Promise<number> {
+    const server = createServer({ pauseOnConnect: true }, (socket) => this.#connected(socket));
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, () => {
-        this.#server.removeListener('error', reject);
+      server.once('error', reject);
+      server.listen(port, host, () => {
+        server.removeListener('error', reject);
         // From now on an error is one connection's (no descriptor left): the port stays open.
-        this.#server.on('error', () => {});
-        const address = this.#server.address();
+        server.on('error', () => {});
+        this.#servers.push(server);
+        const address = server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
     });
@@ -95,9 +96,9 @@ export class Acceptor {
   /** Ends everything at once. */
   async close(): Promise<void> {
     this.#closed = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const channel of this.#channels) channel.end('stopped');
-    await closed;
+    await Promise.all(closed);
   }
 
   #connected(socket: Socket): void {
@@ -131,8 +132,8 @@ export class Acceptor {
     const refused = checkDialer(hello, this.#own.checks) ?? (await this.#noteBoot(hello));
     if (refused !== undefined) return this.#refuse(channel, hello.member, refused);
     if (channel.why !== undefined || this.#closed) return channel.end('stopped');
-    const { clusterId, self, boot } = this.#own.checks;
-    const answer: Hello = { clusterId, member: self, target: hello.member, boot, purpose: hello.purpose };
+    const { clusterId, self, boot, token } = this.#own.checks;
+    const answer: Hello = { clusterId, member: self, target: hello.member, boot, token, purpose: hello.purpose };
     channel.write('hello', (writer) => writeHello(writer, answer));
     if (hello.purpose === 'ask') return this.#answer(channel, hello.member);
     this.#strangers.delete(channel);
@@ -144,9 +145,9 @@ export class Acceptor {
   /** The member's boot is on disk before a message of it is read; a newer one may have come meanwhile. */
   async #noteBoot(hello: Hello): Promise<Refusal | undefined> {
     const { knownBoots, checks } = this.#own;
-    if (hello.purpose === 'ask' || hello.boot <= checks.seen(hello.member)) return undefined;
+    if (hello.purpose === 'ask') return undefined;
     try {
-      await knownBoots.note(hello.member, hello.boot);
+      await knownBoots.note(hello.member, hello.boot, hello.token);
     } catch {
       return refusal('busy', 'cannot remember your start');
     }

@@ -7,9 +7,11 @@ import type { MemberId } from '../store/entry.ts';
 import { parsePeerUrl } from './address.ts';
 import { Channel } from './channel.ts';
 import {
+  type BootVerdict,
   checkAcceptor,
   type Hello,
   type HelloChecks,
+  hex,
   type Purpose,
   type Refusal,
   readHello,
@@ -23,8 +25,10 @@ import type { PeerTimings } from './timings.ts';
 export interface KnownBoots {
   /** The highest boot seen, 0 if none. */
   seen(member: MemberId): number;
-  /** Resolves when it is on disk. Called with higher boots only. */
-  note(member: MemberId, boot: number): Promise<void>;
+  /** Tells starts of one number apart by their token. Without it only the number counts. */
+  check?(member: MemberId, boot: number, token: bigint): BootVerdict;
+  /** Called for every connection of a member; resolves when this start, and all noted before, are on disk. May overlap. */
+  note(member: MemberId, boot: number, token: bigint): Promise<void>;
 }
 
 /** Everything a dialer needs to know of itself. */
@@ -61,6 +65,7 @@ export async function dial(
       member: dialer.checks.self,
       target,
       boot: dialer.checks.boot,
+      token: dialer.checks.token,
       purpose,
     };
     channel.write('hello', (writer) => writeHello(writer, hello));
@@ -86,8 +91,12 @@ async function shake(dialer: Dialer, channel: Channel, asked: Hello): Promise<Di
   if ('reason' in answer) return { type: 'refused', by: 'us', refusal: answer };
   const refused = checkAcceptor(answer, asked, dialer.checks);
   if (refused !== undefined) return { type: 'refused', by: 'us', refusal: refused };
-  if (asked.purpose !== 'ask' && answer.boot > dialer.knownBoots.seen(answer.member)) {
-    await dialer.knownBoots.note(answer.member, answer.boot);
+  if (asked.purpose !== 'ask') {
+    try {
+      await dialer.knownBoots.note(answer.member, answer.boot, answer.token);
+    } catch {
+      return { type: 'failed', why: `cannot remember the start of member ${hex(answer.member)}` };
+    }
   }
   if (channel.why !== undefined) return { type: 'failed', why: channel.why };
   return { type: 'open', channel };

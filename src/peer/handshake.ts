@@ -26,6 +26,8 @@ export interface Hello {
   readonly target: MemberId;
   /** The speaker's count of starts; 0: it has no data yet. */
   readonly boot: number;
+  /** Drawn at random at that start, so that two starts with one number are told apart; 0n: does not say. */
+  readonly token: bigint;
   readonly purpose: Purpose;
 }
 
@@ -76,11 +78,18 @@ export interface HelloChecks {
   readonly self: MemberId;
   /** Our own count of starts; 0 while we have no data: then only questions are answered. */
   readonly boot: number;
+  /** This start's token. */
+  readonly token: bigint;
   /** Whether the member belongs to the cluster. */
   knows(member: MemberId): boolean;
   /** The highest boot seen of the member, 0 if none. */
   seen(member: MemberId): number;
+  /** Whether a start is newer than, the same as, or not the newest that was seen. */
+  check(member: MemberId, boot: number, token: bigint): BootVerdict;
 }
+
+/** A start next to what was seen: newer, the same one, or of a directory that went back in time. */
+export type BootVerdict = 'new' | 'same' | 'older';
 
 export function writeHello(writer: ByteWriter, hello: Hello): void {
   writer.raw(magic);
@@ -89,6 +98,7 @@ export function writeHello(writer: ByteWriter, hello: Hello): void {
   writer.u64(hello.member);
   writer.u64(hello.target);
   writer.varint(hello.boot);
+  writer.u64(hello.token);
   writer.u8(purposes.indexOf(hello.purpose));
 }
 
@@ -105,9 +115,10 @@ export function readHello(body: Buffer): Hello | Refusal {
   const member = reader.u64();
   const target = reader.u64();
   const boot = reader.varint();
+  const token = reader.u64();
   const purpose = purposes[reader.u8()];
   if (!reader.finished || purpose === undefined || member === 0n) return refusal('malformed', 'malformed hello');
-  return { clusterId, member, target, boot, purpose };
+  return { clusterId, member, target, boot, token, purpose };
 }
 
 /** The acceptor's checks of a dialer. Undefined: let it in, once its boot is noted. */
@@ -116,7 +127,7 @@ export function checkDialer(hello: Hello, own: HelloChecks): Refusal | undefined
   if (stranger !== undefined) return stranger;
   if (hello.purpose === 'ask') return undefined;
   if (own.boot === 0) return refusal('notReady', `member ${hex(own.self)} has not started yet`);
-  return checkBoot(hello, own.seen(hello.member));
+  return checkBoot(hello, own);
 }
 
 /** The dialer's checks of whoever answered at the peer's address. */
@@ -127,7 +138,7 @@ export function checkAcceptor(hello: Hello, asked: Hello, own: HelloChecks): Ref
     return refusal('wrongTarget', `dialed member ${hex(asked.target)} but ${hex(hello.member)} answered`);
   }
   if (hello.purpose !== asked.purpose) return refusal('malformed', 'the answer is for another purpose');
-  return asked.purpose === 'ask' ? undefined : checkBoot(hello, own.seen(hello.member));
+  return asked.purpose === 'ask' ? undefined : checkBoot(hello, own);
 }
 
 function checkIdentity(hello: Hello, own: HelloChecks): Refusal | undefined {
@@ -142,10 +153,12 @@ function checkIdentity(hello: Hello, own: HelloChecks): Refusal | undefined {
   return undefined;
 }
 
-/** A boot below the highest seen means: this directory is older than what its member has promised since (S6). */
-function checkBoot(hello: Hello, seen: number): Refusal | undefined {
-  if (hello.boot >= seen && hello.boot > 0) return undefined;
-  const known = `member ${hex(hello.member)} was seen at start ${seen} and comes with start ${hello.boot}`;
+/** A boot below the highest seen, or that one drawn anew, means: this directory is not the one its member spoke from last (S6). */
+function checkBoot(hello: Hello, own: HelloChecks): Refusal | undefined {
+  if (hello.boot > 0 && own.check(hello.member, hello.boot, hello.token) !== 'older') return undefined;
+  const seen = own.seen(hello.member);
+  const comes = hello.boot === seen ? 'another start of that number' : `start ${hello.boot}`;
+  const known = `member ${hex(hello.member)} was seen at start ${seen} and comes with ${comes}`;
   if (hello.boot <= 1) {
     return refusal('emptyReturn', `${known}: its data directory is new; restore the old one or join under a new id`);
   }

@@ -13,7 +13,7 @@ import { Acceptor, type IncomingCounters } from './acceptor.ts';
 import { type PeerAddress, parsePeerUrl } from './address.ts';
 import { askUntilDecided, type StartDecision } from './ask.ts';
 import type { Dialer, KnownBoots } from './dial.ts';
-import { isFatal, type Refusal } from './handshake.ts';
+import { type HelloChecks, isFatal, type Refusal } from './handshake.ts';
 import { Link, type LinkCounters } from './link.ts';
 import { SnapshotIntake, type SnapshotReceiver, type SnapshotSent, sendSnapshot } from './snapshot-stream.ts';
 import { defaultTimings, type PeerTimings } from './timings.ts';
@@ -69,20 +69,29 @@ export class Peers implements PeersPort {
   readonly #stop = new AbortController();
   #addresses: ReadonlyMap<MemberId, PeerAddress> = new Map();
   #boot = 0;
+  #token = 0n;
 
   constructor(options: PeersOptions) {
     this.#options = options;
     const { clusterId, member, knownBoots, snapshots, events } = options;
     const timings = options.timings ?? defaultTimings;
-    const boot = (): number => this.#boot;
-    const checks = {
+    const own = (): { boot: number; token: bigint } => ({ boot: this.#boot, token: this.#token });
+    const checks: HelloChecks = {
       clusterId,
       self: member,
       get boot() {
-        return boot();
+        return own().boot;
       },
-      knows: (peer: MemberId) => this.#addresses.has(peer),
-      seen: (peer: MemberId) => knownBoots.seen(peer),
+      get token() {
+        return own().token;
+      },
+      knows: (peer) => this.#addresses.has(peer),
+      seen: (peer) => knownBoots.seen(peer),
+      check: (peer, boot, token) => {
+        if (knownBoots.check !== undefined) return knownBoots.check(peer, boot, token);
+        const seen = knownBoots.seen(peer);
+        return boot > seen ? 'new' : boot === seen ? 'same' : 'older';
+      },
     };
     this.#dialer = { checks, knownBoots, timings };
     const intake = new SnapshotIntake(member, snapshots, timings.closeMs);
@@ -96,7 +105,9 @@ export class Peers implements PeersPort {
     this.setPeers(options.peers);
   }
 
-  /** Opens the peer port (0: any) and resolves with its number. Until `start`, only questions are answered. */
+  /**
+   * Opens the peer port (0: any) and resolves with its number; once per address. Until `start`, only questions are answered.
+   */
   listen(host: string, port: number): Promise<number> {
     return this.#acceptor.listen(host, port);
   }
@@ -107,10 +118,11 @@ export class Peers implements PeersPort {
     return askUntilDecided(this.#dialer, [...this.#addresses.values()], this.#stop.signal, onWaiting);
   }
 
-  /** From now on messages come and go. `boot` is this start's count, on disk already. */
-  start(boot: number): void {
+  /** From now on messages come and go. `boot` is this start's count and `token` its random mark, on disk already. */
+  start(boot: number, token = 0n): void {
     assert(boot > 0 && this.#boot === 0, 'S6: a member starts once, with a boot of its own');
     this.#boot = boot;
+    this.#token = token;
     this.setPeers([...this.#addresses.values()]);
   }
 

@@ -95,6 +95,7 @@ async function stream(
       if (frame === undefined) throw new Error('an image record is larger than a frame');
       records += part.length;
       channel.send([frame]);
+      await nextTurn();
       if (channel.waitingBytes >= aheadBytesMax) await channel.drained();
       if (answered || channel.why !== undefined) break;
     }
@@ -221,6 +222,12 @@ export class SnapshotIntake {
       if (chunk === undefined) return `unexpected ${frame.type} frame`;
       records += chunk.length;
       await this.#receiver.chunk(chunk);
+      await nextTurn();
     }
   }
+}
+
+/** Lets everything else that is due run first: both ends handle one frame in a turn of the loop, so heartbeats wait for no more. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -42,9 +42,13 @@ interface Connection {
   deadlineMs: number;
 }
 
-const preface = Buffer.from('PRI');
-/** An HTTP/2 client has to send its preface and a SETTINGS frame before anything else. */
-const http2OpeningBytes = 24 + 9;
+const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+/** As many bytes of it decide: no HTTP/1.1 method begins so. */
+const prefaceTellBytes = 3;
+const frameHeadBytes = 9;
+const settingsFrameType = 4;
+/** The longest frame HTTP/2 allows before settings are exchanged. */
+const firstFrameBytesMax = 16_384;
 const tcpKeepAliveMs = 30_000;
 
 export class ClientListener {
@@ -139,22 +143,26 @@ export class ClientListener {
   /** Looks at the first bytes, puts them back, and hands the socket on. */
   #peek(connection: Connection): void {
     const { socket } = connection;
+    let opening: Buffer = Buffer.alloc(0);
     const look = (): void => {
       const bytes: Buffer | null = socket.read();
       if (bytes === null) return;
-      const common = Math.min(bytes.length, preface.length);
-      const isPreface = bytes.subarray(0, common).equals(preface.subarray(0, common));
-      socket.unshift(bytes);
-      // A first packet of one or two bytes: wait for the rest.
-      if (isPreface && bytes.length < preface.length) return;
+      // Kept aside until it is enough: put back now, it would be read again at once, and again.
+      opening = opening.length === 0 ? bytes : Buffer.concat([opening, bytes]);
+      const spoken = protocolOf(opening);
+      if (spoken === undefined) return;
       socket.off('readable', look);
-      if (isPreface) {
-        connection.phase = 'http2';
-        this.#options.http2.injectConnection(socket);
-      } else {
-        connection.phase = 'http1';
-        this.#options.http1.emit('connection', socket);
+      if (spoken === 'neither') {
+        socket.destroy();
+        return;
       }
+      connection.phase = spoken;
+      socket.unshift(opening);
+      if (spoken === 'http2') {
+        // From here on HTTP/2's own pings and idle limit watch it.
+        connection.deadlineMs = Number.POSITIVE_INFINITY;
+        this.#options.http2.injectConnection(socket);
+      } else this.#options.http1.emit('connection', socket);
     };
     socket.on('readable', look);
   }
@@ -175,11 +183,27 @@ export class ClientListener {
   #sweep(): void {
     const nowMs = performance.now();
     for (const connection of this.#connections.values()) {
-      if (nowMs < connection.deadlineMs) continue;
-      const { socket, phase } = connection;
-      // Opened in time: from here on HTTP/2's own idle limit watches it.
-      if (phase === 'http2' && socket.bytesRead >= http2OpeningBytes) connection.deadlineMs = Number.POSITIVE_INFINITY;
-      else socket.destroy();
+      if (nowMs >= connection.deadlineMs) connection.socket.destroy();
     }
   }
+}
+
+/**
+ * What the first bytes of a connection speak; undefined: too few to tell. An HTTP/2 client must open with the whole preface and
+ * a SETTINGS frame: that is waited for here, under our deadline, as Node's HTTP/2 keeps a session that never got that far.
+ */
+export function protocolOf(opening: Buffer): 'http1' | 'http2' | 'neither' | undefined {
+  const common = Math.min(opening.length, preface.length);
+  const asPreface = opening.subarray(0, common).equals(preface.subarray(0, common));
+  if (!asPreface) {
+    const tell = Math.min(opening.length, prefaceTellBytes);
+    return opening.subarray(0, tell).equals(preface.subarray(0, prefaceTellBytes)) ? 'neither' : 'http1';
+  }
+  if (opening.length < preface.length + frameHeadBytes) return undefined;
+  const length = opening.readUIntBE(preface.length, 3);
+  const type = opening[preface.length + 3];
+  const flags = opening[preface.length + 4];
+  const stream = opening.readUInt32BE(preface.length + 5);
+  const isSettings = type === settingsFrameType && flags === 0 && stream === 0 && length % 6 === 0;
+  return isSettings && length <= firstFrameBytesMax ? 'http2' : 'neither';
 }

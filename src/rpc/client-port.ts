@@ -17,6 +17,7 @@ export interface ClientPortOptions {
   readonly streamsPerConnection?: number;
   readonly streamBufferBytes?: number;
   readonly progressIntervalMs?: number;
+  readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
   /** Caps and deadlines of connections, where they differ from base/limits.ts. */
   readonly accept?: Omit<AcceptOptions, 'http1' | 'http2'>;
 }
@@ -33,6 +34,7 @@ export function clientPort(options: ClientPortOptions): ClientListener {
     receiveBytesMax: member.options.maxRequestBytes + receiveSlackBytes,
     streamsPerConnectionMax: options.streamsPerConnection ?? streamsPerConnectionMax,
     streamBufferBytesMax: options.streamBufferBytes ?? watchStreamBufferBytesMax,
+    ...(options.ping === undefined ? {} : { ping: options.ping }),
     onBug,
   });
   return new ClientListener({ ...options.accept, http2, http1: gatewayServer({ member, metrics, onBug }) });

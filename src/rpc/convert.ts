@@ -156,14 +156,21 @@ export function deleteRangeResponse(result: DeleteRangeResult, header: Header): 
   return { header, deleted: result.deleted, prevKvs: result.prevKvs.map(keyValueMessage) };
 }
 
-/** The answers inside carry a header with nothing but the revision, as etcd's do. */
-export function txnResponse(result: TxnResult, header: Header): Sparse<TxnResponse> {
-  const inner: Header = { revision: header.revision };
-  return {
-    header,
-    succeeded: result.succeeded,
-    responses: result.responses.map((response) => responseOp(response, inner)),
-  };
+/**
+ * The answers inside carry a header with nothing but the revision, as etcd's do: the one before the txn until its first write,
+ * then the txn's own.
+ */
+export function txnResponse(result: TxnResult, header: Header, revision: number): Sparse<TxnResponse> {
+  let at = result.responses.some(wrote) ? revision - 1 : revision;
+  const responses = result.responses.map((response) => {
+    if (wrote(response)) at = revision;
+    return responseOp(response, { revision: at });
+  });
+  return { header, succeeded: result.succeeded, responses };
+}
+
+function wrote(result: TxnResult['responses'][number]): boolean {
+  return result.type === 'put' || (result.type === 'deleteRange' && result.deleted > 0);
 }
 
 function responseOp(result: TxnResult['responses'][number], header: Header): Sparse<ResponseOp> {

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { asBuffer } from '../base/bytes.ts';
-import { grpcIdleMsMax } from '../base/limits.ts';
+import { grpcIdleMsMax, grpcPingAnswerMsMax, grpcPingMs } from '../base/limits.ts';
 import { codes, type RpcError, toRpcError } from './errors.ts';
 import type {
   BidiStream,
@@ -23,6 +23,8 @@ export interface GrpcJsOptions {
   readonly streamsPerConnectionMax: number;
   /** Bytes written to one stream and not yet taken by HTTP/2, above which `write` says stop. */
   readonly streamBufferBytesMax: number;
+  /** How often a connection is asked for a sign of life. */
+  readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
   /** Hears of what no table row covers: a bug of ours. */
   readonly onBug: (error: unknown) => void;
 }
@@ -41,6 +43,9 @@ export class GrpcJsTransport {
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': options.streamsPerConnectionMax,
       'grpc.max_connection_idle_ms': grpcIdleMsMax,
+      // Node keeps a session that nghttp2 has given up (an oversized frame), even when its client has left: a ping finds it.
+      'grpc.keepalive_time_ms': options.ping?.everyMs ?? grpcPingMs,
+      'grpc.keepalive_timeout_ms': options.ping?.answerMsMax ?? grpcPingAnswerMsMax,
       'grpc-node.max_session_memory': sessionMemoryMb,
       'grpc.enable_channelz': 0,
     });

@@ -51,7 +51,7 @@ export function kvService(member: Member): ServiceTable {
     '/etcdserverpb.KV/Txn': unary(wire.TxnRequest, wire.TxnResponse, async (message, ctx, requestBytes) => {
       checkTxn(message, member.options.maxTxnOps);
       const { result, revision } = await write(member, txnOf(message), 'txn', ctx, requestBytes);
-      return txnResponse(result, headers.at(revision));
+      return txnResponse(result, headers.at(revision), revision);
     }),
     '/etcdserverpb.KV/Compact': refusing('noCompaction'),
   };

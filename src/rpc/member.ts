@@ -62,6 +62,13 @@ export interface MemberHeader {
   readonly term: number;
 }
 
+export interface StateDigest {
+  /** Everything up to here is applied. */
+  readonly index: number;
+  readonly digest: string;
+  readonly revision: number;
+}
+
 export interface MemberOptions {
   readonly name: string;
   /** Smallest TTL granted: ceil(1.5 election timeouts) in seconds, etcd's formula (server.go). */
@@ -87,6 +94,8 @@ export interface Member {
   members(): readonly MemberEntry[];
   status(): MemberStatus;
   header(): MemberHeader;
+  /** The whole state in one digest; members at one index have one digest (D1). */
+  digest(): StateDigest;
   /** Hands leadership over; true when `target` leads. */
   moveLeader(target: MemberId, patience: Patience): Promise<boolean>;
   readonly options: MemberOptions;

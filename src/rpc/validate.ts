@@ -4,7 +4,7 @@
  */
 import { compareBytes } from '../base/bytes.ts';
 import { rpcError } from './errors.ts';
-import { bigintOf } from './int64.ts';
+import { bigintOf, numberOf } from './int64.ts';
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from './messages.ts';
 
 /** etcd 3.5 refuses unknown sort numbers; 3.4.23 crashes on one (sort_target 9), so this is not for 3.4's texts. */
@@ -42,8 +42,11 @@ export function checkTxn(message: TxnRequest, opsMax: number): void {
 }
 
 function checkOp(op: RequestOp): void {
-  if (op.request === 'requestRange' && op.requestRange !== null) checkRange(op.requestRange);
-  else if (op.request === 'requestPut' && op.requestPut !== null) checkPut(op.requestPut);
+  if (op.request === 'requestRange' && op.requestRange !== null) {
+    checkRange(op.requestRange);
+    // Alone, a negative revision means the newest; in a txn etcd takes it for one long compacted.
+    if (numberOf(op.requestRange.revision) < 0) throw rpcError('compacted');
+  } else if (op.request === 'requestPut' && op.requestPut !== null) checkPut(op.requestPut);
   else if (op.request === 'requestDeleteRange' && op.requestDeleteRange !== null)
     checkDeleteRange(op.requestDeleteRange);
   else throw rpcError(op.request === 'requestTxn' ? 'nestedTxn' : 'keyNotFound');

@@ -53,6 +53,7 @@ export async function openPeers(config: MemberConfig, first: FirstMembership, lo
       onRefused: ({ who, member, address, reason, text, fatal }) => {
         const fields = { address, reason, ...(member === undefined ? {} : { member }) };
         if (fatal) user?.fatal(new StartFailure(`another member refuses this one: ${text}`));
+        else if (reason === 'notReady') log.debug(text, fields);
         else log.warn(who === 'us' ? `refused by a peer: ${text}` : `refused a peer: ${text}`, fields);
       },
     },

@@ -14,6 +14,7 @@ import type {
   MemberState,
   MemberStatus,
   Patience,
+  StateDigest,
 } from '../rpc/member.ts';
 import type { Command, LeaseId } from '../state/command.ts';
 import type { Outcome } from '../state/outcome.ts';
@@ -121,6 +122,11 @@ export class ServedMember implements Member {
   header(): MemberHeader {
     const { raft, machine } = this.#node;
     return { clusterId: this.#clusterId, memberId: raft.id, revision: machine.revision, term: raft.term };
+  }
+
+  digest(): StateDigest {
+    const { machine } = this.#node;
+    return { ...machine.digestAtIndex(), revision: machine.revision };
   }
 
   /** Starts a hand-over and watches until `target` leads, or the attempt is over. */

@@ -111,6 +111,23 @@ export function decodeSegmentHead(file: Uint8Array): SegmentHead | string {
   };
 }
 
+/** Why the segment is not `number` of this member's log; undefined if it is. `salt` is that of its other segments, if known. */
+export function whyForeign(
+  head: SegmentHead,
+  identity: WalIdentity,
+  number: number,
+  fileBytes: number,
+  salt: bigint | undefined,
+): string | undefined {
+  if (head.clusterId !== identity.clusterId) return `the segment belongs to cluster ${head.clusterId.toString(16)}`;
+  if (head.memberId !== identity.memberId) return `the segment belongs to member ${head.memberId.toString(16)}`;
+  if (head.generation !== identity.generation) return `the segment belongs to generation ${head.generation}`;
+  if (salt !== undefined && head.salt !== salt) return 'the segment belongs to another log of this member';
+  if (head.number !== number) return `the file holds segment ${head.number}`;
+  if (head.sizeBytes !== fileBytes) return `the file has ${fileBytes} bytes instead of ${head.sizeBytes}`;
+  return undefined;
+}
+
 /** The CRC over a segment head: the key of everything in the file. */
 export function segmentKey(head: Uint8Array): number {
   return crc32(head.subarray(12, SECTOR_BYTES));

@@ -22,6 +22,7 @@ import {
   segmentName,
   type WalIdentity,
   type WalStep,
+  whyForeign,
 } from './wal-format.ts';
 import { decodeEntries, decodeGroupHead, encodeVoteCopy, type GroupHead } from './wal-group.ts';
 import { type Behind, isInUse, scanBehind } from './wal-scan.ts';
@@ -104,7 +105,7 @@ export class WalRecovery {
     this.#fed = number;
     const head = decodeSegmentHead(bytes);
     if (typeof head === 'string') return damageAt(name, 0, head);
-    const foreign = this.#foreign(head, number, bytes.length);
+    const foreign = whyForeign(head, this.#expected.identity, number, bytes.length, this.#salt);
     if (foreign !== undefined) return damageAt(name, 0, foreign);
     this.#salt = head.salt;
 
@@ -193,18 +194,6 @@ export class WalRecovery {
     const bytes = Buffer.from(this.#lastGroup.bytes);
     if (head.voteCopy) encodeVoteCopy(bytes, bytes.length - SECTOR_BYTES, head);
     return [{ type: 'write', segment: head.segment, offset, bytes }];
-  }
-
-  #foreign(head: Exclude<ReturnType<typeof decodeSegmentHead>, string>, number: number, fileBytes: number) {
-    const { identity } = this.#expected;
-    if (head.clusterId !== identity.clusterId) return `the segment belongs to cluster ${hex(head.clusterId)}`;
-    if (head.memberId !== identity.memberId) return `the segment belongs to member ${hex(head.memberId)}`;
-    if (head.generation !== identity.generation) return `the segment belongs to generation ${head.generation}`;
-    if (this.#salt !== undefined && head.salt !== this.#salt)
-      return 'the segment belongs to another log of this member';
-    if (head.number !== number) return `the file holds segment ${head.number}`;
-    if (head.sizeBytes !== fileBytes) return `the file has ${fileBytes} bytes instead of ${head.sizeBytes}`;
-    return undefined;
   }
 
   #replay(name: string, note: SegmentNote, file: Buffer): Damage | undefined {
@@ -306,8 +295,4 @@ export class WalRecovery {
 
 function damageAt(file: string, offset: number, what: string): Damage {
   return { type: 'damage', file, offset, what };
-}
-
-function hex(id: bigint): string {
-  return id.toString(16);
 }

@@ -65,7 +65,7 @@ export class Hub {
     if (start !== 0 && start < compactRevision) return { type: 'compacted', compacted: compactRevision };
     if (this.#watchers.size >= this.#watchersMax) return { type: 'tooMany' };
     const next = start === 0 ? revision + 1 : start;
-    const watcher = new Watcher(spec, range, wake, next, next <= this.#revision);
+    const watcher = new Watcher(spec, range, wake, next, this.#revision);
     this.#watchers.add(watcher);
     this.#ranges.add(range, watcher);
     return watcher;
@@ -99,7 +99,9 @@ export class Hub {
     for (let revision = from; revision <= to; revision++) {
       for (const event of this.#history.eventsOf(revision)) {
         this.#ranges.forEach(event.key, (watcher) => {
-          if (watcher.lags || revision < watcher.nextRevision || !watcher.admits(event.type)) return;
+          if (revision < watcher.nextRevision || !watcher.admits(event.type)) return;
+          watcher.lastRevision = revision;
+          if (watcher.lags) return;
           watcher.lags = true;
           watcher.nextRevision = revision;
           woken.push(watcher);
@@ -119,7 +121,7 @@ export class Hub {
     if (!watcher.lags) return { type: 'events', revision: this.#revision, events: [] };
     const { compactRevision } = this.#history;
     if (watcher.nextRevision < compactRevision) return { type: 'compacted', compacted: compactRevision };
-    const last = Math.min(this.#revision, watcher.nextRevision + watchRevisionsPerPullMax - 1);
+    const last = Math.min(watcher.lastRevision, watcher.nextRevision + watchRevisionsPerPullMax - 1);
     const events: WatchEvent[] = [];
     let bytes = 0;
     while (watcher.nextRevision <= last && bytes < bytesMax) {
@@ -131,7 +133,11 @@ export class Hub {
       }
       watcher.nextRevision++;
     }
-    watcher.lags = watcher.nextRevision <= this.#revision;
+    if (watcher.nextRevision > watcher.lastRevision) {
+      // What came since does not concern it: no need to look at it.
+      watcher.nextRevision = this.#revision + 1;
+      watcher.lags = false;
+    }
     return { type: 'events', revision: watcher.nextRevision - 1, events };
   }
 
@@ -151,9 +157,13 @@ export class Hub {
   #lagFrom(from: number): void {
     const woken: Watcher[] = [];
     for (const watcher of this.#watchers) {
-      if (watcher.lags) continue;
+      if (watcher.lags) {
+        watcher.lastRevision = this.#revision;
+        continue;
+      }
       watcher.nextRevision = Math.max(watcher.nextRevision, from);
       watcher.lags = watcher.nextRevision <= this.#revision;
+      watcher.lastRevision = this.#revision;
       if (watcher.lags) woken.push(watcher);
     }
     for (const watcher of woken) if (!watcher.cancelled) watcher.wake(watcher);

@@ -63,17 +63,26 @@ export class Watcher {
   readonly wake: (watcher: Watcher) => void;
   /** For the hub only. */
   nextRevision: number;
+  /** For the hub only: while it lags, nothing after this revision is known to concern it. */
+  lastRevision: number;
   /** For the hub only. */
   lags: boolean;
   /** For the hub only. */
   cancelled = false;
 
-  constructor(spec: WatchSpec, range: KeyRange, wake: (watcher: Watcher) => void, nextRevision: number, lags: boolean) {
+  constructor(
+    spec: WatchSpec,
+    range: KeyRange,
+    wake: (watcher: Watcher) => void,
+    nextRevision: number,
+    hubRevision: number,
+  ) {
     this.spec = spec;
     this.range = range;
     this.wake = wake;
     this.nextRevision = nextRevision;
-    this.lags = lags;
+    this.lastRevision = hubRevision;
+    this.lags = nextRevision <= hubRevision;
   }
 
   /** True if the filters let this kind of event pass. */

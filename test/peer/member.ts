@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import type { PeerMessage } from '../../src/node/peer-message.ts';
 import type { PeerAddress } from '../../src/peer/address.ts';
 import type { KnownBoots } from '../../src/peer/dial.ts';
+import type { BootVerdict } from '../../src/peer/handshake.ts';
 import { type PeerRefused, Peers } from '../../src/peer/peers.ts';
 import type { SnapshotReceiver } from '../../src/peer/snapshot-stream.ts';
 import { defaultTimings, type PeerTimings } from '../../src/peer/timings.ts';
@@ -25,21 +26,34 @@ export const fastTimings: PeerTimings = {
   backoffMsMax: 40,
 };
 
-/** Known boots in memory; `noted` keeps the order. */
+/** Known boots in memory, with the manners of `disk/known-boots.ts`: known at once, on disk later; `noted` keeps the order. */
 export class MemoryBoots implements KnownBoots {
   readonly boots = new Map<MemberId, number>();
+  readonly tokens = new Map<MemberId, bigint>();
   readonly noted: [MemberId, number][] = [];
-  /** What `note` waits for, to test what may not happen before it. */
+  /** What the disk waits for, to test what may not happen before it. */
   gate: Promise<void> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
 
   seen(member: MemberId): number {
     return this.boots.get(member) ?? 0;
   }
 
-  async note(member: MemberId, boot: number): Promise<void> {
-    await this.gate;
-    this.boots.set(member, boot);
-    this.noted.push([member, boot]);
+  check(member: MemberId, boot: number, token: bigint): BootVerdict {
+    const seen = this.seen(member);
+    if (boot !== seen) return boot > seen ? 'new' : 'older';
+    const known = this.tokens.get(member) ?? 0n;
+    return known === 0n || token === 0n || known === token ? 'same' : 'older';
+  }
+
+  note(member: MemberId, boot: number, token: bigint): Promise<void> {
+    if (this.check(member, boot, token) === 'new') {
+      this.boots.set(member, boot);
+      this.tokens.set(member, token);
+      const gate = this.gate;
+      this.#writing = this.#writing.then(() => gate).then(() => void this.noted.push([member, boot]));
+    }
+    return this.#writing;
   }
 }
 
@@ -91,6 +105,8 @@ export class TestMember {
   readonly refused: PeerRefused[] = [];
   fresh: boolean;
   port = 0;
+  /** Called with each message, in the step in which it arrives. */
+  onMessage: (message: PeerMessage) => void = () => {};
 
   constructor(id: MemberId, peers: readonly PeerAddress[], options: MemberOptions = {}) {
     this.id = id;
@@ -104,7 +120,10 @@ export class TestMember {
       fresh: () => this.fresh,
       snapshots: this.receiver,
       events: {
-        onMessage: (message) => void this.messages.push(message),
+        onMessage: (message) => {
+          this.messages.push(message);
+          this.onMessage(message);
+        },
         onLinkLost: (member) => void this.lost.push(member),
         onRefused: (refused) => void this.refused.push(refused),
       },

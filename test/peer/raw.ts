@@ -13,7 +13,7 @@ export function frameOf(type: FrameType, fill: (writer: ByteWriter) => void): Bu
 
 /** A good hello of member 1 to member 2, but for what is overridden. */
 export function helloOf(over: Partial<Hello> = {}): Buffer {
-  const good: Hello = { clusterId: testCluster, member: 1n, target: 2n, boot: 1, purpose: 'messages' };
+  const good: Hello = { clusterId: testCluster, member: 1n, target: 2n, boot: 1, token: 0n, purpose: 'messages' };
   return frameOf('hello', (writer) => writeHello(writer, { ...good, ...over }));
 }
 

@@ -15,7 +15,7 @@ const start = async (options: FixtureOptions = {}): Promise<void> => {
 };
 afterEach(async () => {
   await fixture.stop();
-  expect(fixture.listener.count).toBe(0);
+  await until(() => fixture.listener.count === 0, 'all sockets are closed');
   expect(fixture.bugs).toEqual([]);
 });
 
@@ -148,7 +148,7 @@ describe('caps', () => {
     member.apply({ type: 'grant', id: 7n, ttlMs: 60_000 });
     member.held.set(7n, []);
     const stream = fixture.client().keepAlive();
-    const sent = 12_000;
+    const sent = 10_500;
     for (let at = 0; at < sent; at++) stream.send({ ID: 7 });
     const held = member.held.get(7n) ?? [];
     await until(() => held.length >= 10_000, 'the cap is reached');
@@ -230,7 +230,7 @@ describe('strangers', () => {
   test('200 random openings, cut at random places', async () => {
     const seed = 20_261_122;
     const random = new Prng(seed, 'strangers');
-    await start({ accept: { firstRequestMs: 300 } });
+    await start({ ping: { everyMs: 100, answerMsMax: 300 }, accept: { firstRequestMs: 300 } });
     const strangers: Stranger[] = [];
     for (let at = 0; at < 200; at++) {
       const stranger = new Stranger(fixture.port);
@@ -243,6 +243,7 @@ describe('strangers', () => {
     await until(() => strangers.filter((one) => !one.closed).length < 60, `most are closed (seed ${seed})`);
     await stillServes();
     for (const stranger of strangers) stranger.socket.destroy();
+    // What Node's HTTP/2 has given up and yet keeps, the ping finds.
     await until(() => fixture.listener.count <= 1, 'all have left');
   });
 });

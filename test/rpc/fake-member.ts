@@ -4,7 +4,14 @@
  */
 import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
 import { UnavailableError } from '../../src/rpc/errors.ts';
-import type { Member, MemberEntry, MemberHeader, MemberOptions, MemberStatus } from '../../src/rpc/member.ts';
+import type {
+  Member,
+  MemberEntry,
+  MemberHeader,
+  MemberOptions,
+  MemberStatus,
+  StateDigest,
+} from '../../src/rpc/member.ts';
 import { encodeCommand, packCommands } from '../../src/state/codec.ts';
 import type { Command, LeaseId } from '../../src/state/command.ts';
 import { Machine } from '../../src/state/machine.ts';
@@ -104,6 +111,10 @@ export class FakeMember implements Member {
       sizeBytes: this.state.sizeBytes,
       noSpace: this.noSpace,
     };
+  }
+
+  digest(): StateDigest {
+    return { index: 1, digest: '00', revision: this.header().revision };
   }
 
   header(): MemberHeader {

@@ -38,8 +38,14 @@ export class LeaseChecks {
         const life: Life = { id: command.id, bornMs: nowMs, endedMs: undefined, cause: undefined, floorMs: 0 };
         this.#lives.set(command.id, [...(this.#lives.get(command.id) ?? []), life]);
       } else if (command.type === 'revoke') this.#end(command.id, 'revoke', nowMs);
-      else if (command.type === 'expire')
-        for (const { id } of command.leases) if (ended(id)) this.#end(id, 'expire', nowMs);
+      else if (command.type === 'expire') {
+        // Duty commands have an entry to themselves: nothing else in it can have ended these leases, or brought them back.
+        const over = command.leases.filter(({ id }) => ended(id) && this.#alive(id));
+        const { result } = outcome;
+        if (result.type === 'done' && result.touched !== over.length)
+          throw new Violation('L8', `an expire ended ${result.touched} leases, ${over.length} are gone`);
+        for (const { id } of over) this.#end(id, 'expire', nowMs);
+      }
     }
   }
 
@@ -80,6 +86,10 @@ export class LeaseChecks {
     return (this.#lives.get(id) ?? []).filter(
       (life) => life.bornMs <= toMs && (life.endedMs === undefined || life.endedMs >= fromMs),
     );
+  }
+
+  #alive(id: bigint): boolean {
+    return (this.#lives.get(id) ?? []).some((life) => life.endedMs === undefined);
   }
 
   #end(id: bigint, cause: 'expire' | 'revoke', nowMs: number): void {

@@ -11,6 +11,7 @@ import type { Configuration } from '../../src/raft/types.ts';
 import type { Entry, Index, MemberId, WriteGroup } from '../../src/store/entry.ts';
 import { TwinDisk, type TwinImage } from '../raft/disk.ts';
 import { digestWith, RaftChecks, Violation, type Watched } from './raft-world-checks.ts';
+import { Timeline } from './timeline.ts';
 
 export const electionTicks = 10;
 const tickMs = 10;
@@ -41,14 +42,10 @@ interface Member extends Watched {
   configuration: Configuration;
   /** Until then the disk does nothing. */
   stalledUntilMs: number;
+  /** Until then the process stands still: what arrives waits, ticks pass unseen. */
+  pausedUntilMs: number;
   staged: { readonly head: SnapshotHead; readonly image: TwinImage } | undefined;
   turnDue: boolean;
-}
-
-interface Happening {
-  readonly atMs: number;
-  readonly order: number;
-  readonly act: () => void;
 }
 
 /** One run. Throws a `Violation` when an invariant breaks. */
@@ -65,13 +62,11 @@ class RaftWorld {
   readonly #members: Member[];
   readonly #checks: RaftChecks;
   readonly #first: Configuration;
-  readonly #queue: Happening[] = [];
+  readonly #timeline: Timeline;
   readonly #cut = new Set<string>();
   readonly #loss: number;
   readonly #doubling: number;
   readonly #delayMsMax: number;
-  #nowMs = 0;
-  #order = 0;
   #healed = false;
   #crashes = 0;
   #installs = 0;
@@ -81,6 +76,7 @@ class RaftWorld {
   constructor(options: RaftWorldOptions) {
     this.#options = options;
     const prng = new Prng(options.seed, 'raft-world');
+    this.#timeline = new Timeline(prng.fork('ties'));
     this.#net = prng.fork('net');
     this.#disks = prng.fork('disks');
     this.#faults = prng.fork('faults');
@@ -106,7 +102,7 @@ class RaftWorld {
     this.#troubling();
     const { faultsMs } = this.#options;
     this.#at(faultsMs, () => this.#heal());
-    this.#runUntil(() => this.#healed, faultsMs, 'the end of the faults');
+    this.#runUntil(() => this.#healed, faultsMs + 10, 'the end of the faults');
     const timeoutMs = electionTicks * tickMs;
     const settled = (): boolean => this.#members.some(({ raft }) => raft?.role === 'leader' && raft.ownTermCommitted);
     this.#runUntil(settled, this.#nowMs + 10 * timeoutMs, 'a leader within ten election timeouts');
@@ -130,48 +126,24 @@ class RaftWorld {
       installs: this.#installs,
       rounds: this.#checks.rounds,
       refused: this.#refused,
-      events: this.#order,
+      events: this.#timeline.eventsRun,
     };
   }
 
   // ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #at(delayMs: number, act: () => void): void {
-    const happening = { atMs: this.#nowMs + delayMs, order: this.#order++, act };
-    let i = this.#queue.push(happening) - 1;
-    for (; i > 0; ) {
-      const up = (i - 1) >> 1;
-      if (!before(happening, this.#queue[up] as Happening)) break;
-      this.#queue[i] = this.#queue[up] as Happening;
-      i = up;
-    }
-    this.#queue[i] = happening;
+  get #nowMs(): number {
+    return this.#timeline.nowMs;
   }
 
-  #next(): Happening {
-    const top = this.#queue[0] as Happening;
-    const last = this.#queue.pop() as Happening;
-    if (this.#queue.length === 0) return top;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= this.#queue.length) break;
-      const right = this.#queue[child + 1];
-      if (right !== undefined && before(right, this.#queue[child] as Happening)) child++;
-      if (!before(this.#queue[child] as Happening, last)) break;
-      this.#queue[i] = this.#queue[child] as Happening;
-      i = child;
-    }
-    this.#queue[i] = last;
-    return top;
+  #at(delayMs: number, act: () => void): void {
+    this.#timeline.after(delayMs, act);
   }
 
   #runUntil(done: () => boolean, endMs: number, what: string): void {
     while (!done()) {
-      const { atMs, act } = this.#next();
-      if (atMs > endMs) throw new Violation('V1', `not reached: ${what}`);
-      this.#nowMs = atMs;
-      act();
+      if (this.#nowMs >= endMs) throw new Violation('V1', `not reached: ${what}`);
+      this.#timeline.runUntil(this.#nowMs + 5);
     }
   }
 
@@ -189,6 +161,7 @@ class RaftWorld {
       digest: 0,
       configuration: this.#first,
       stalledUntilMs: 0,
+      pausedUntilMs: 0,
       staged: undefined,
       turnDue: false,
     };
@@ -225,7 +198,7 @@ class RaftWorld {
 
   #ticking(member: Member): void {
     this.#at(this.#healed ? tickMs : this.#net.between(tickMs - 3, tickMs + 3), () => {
-      this.#input(member, (raft) => raft.tick());
+      if (this.#nowMs >= member.pausedUntilMs) this.#input(member, (raft) => raft.tick());
       this.#ticking(member);
     });
   }
@@ -241,6 +214,10 @@ class RaftWorld {
   /** One input; mostly its turn follows at once, now and then others join it. */
   #input(member: Member, act: (raft: Raft) => void): void {
     if (member.raft === undefined) return;
+    if (this.#nowMs < member.pausedUntilMs) {
+      this.#later(member, member.pausedUntilMs - this.#nowMs, act);
+      return;
+    }
     act(member.raft);
     this.#checks.after(member, this.#members);
     if (this.#net.chance(0.7)) this.#turn(member);
@@ -296,7 +273,8 @@ class RaftWorld {
     this.#checks.sent(message, member);
     const copies = this.#healed ? 1 : this.#net.chance(this.#loss) ? 0 : this.#net.chance(this.#doubling) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
-      this.#at(this.#healed ? 1 : this.#net.below(this.#delayMsMax) + 1, () => {
+      const late = this.#net.chance(0.02) ? 8 : 1;
+      this.#at(this.#healed ? 1 : late * this.#net.below(this.#delayMsMax) + 1, () => {
         const to = this.#members.find(({ id }) => id === message.to) as Member;
         if (this.#cut.has(`${message.from}>${message.to}`)) return;
         this.#input(to, (raft) => {
@@ -399,7 +377,7 @@ class RaftWorld {
     const member = this.#faults.pick(this.#members);
     const other = this.#faults.pick(this.#members);
     const isDown = ({ raft }: Member): boolean => raft === undefined;
-    switch (this.#faults.below(12)) {
+    switch (this.#faults.below(14)) {
       case 0:
         this.#cut.add(`${member.id}>${other.id}`);
         break;
@@ -427,6 +405,12 @@ class RaftWorld {
         member.stalledUntilMs = this.#nowMs + this.#faults.between(50, 400);
         break;
       case 10:
+        member.pausedUntilMs = this.#nowMs + this.#faults.between(20, 400);
+        break;
+      case 11:
+        this.#loneLeader();
+        break;
+      case 12:
         if (isDown(member)) this.#loseImage(member);
         else this.#crashBriefly(member);
         break;
@@ -435,6 +419,18 @@ class RaftWorld {
         else
           for (const leader of this.#members.filter(({ raft }) => raft?.role === 'leader')) this.#crashBriefly(leader);
     }
+  }
+
+  /** A leader is cut off with a tail that nobody else has: sooner or later it must lose it. */
+  #loneLeader(): void {
+    const leader = this.#members.find(({ raft }) => raft?.role === 'leader');
+    if (leader === undefined) return;
+    for (const peer of this.#members) this.#cut.add(`${leader.id}>${peer.id}`);
+    const tail = this.#faults.between(1, 30);
+    this.#input(leader, (raft) => {
+      for (let i = 0; i < tail; i++) this.#propose(raft);
+    });
+    this.#at(this.#faults.between(100, 300), () => this.#cut.clear());
   }
 
   #crashBriefly(member: Member): void {
@@ -456,13 +452,10 @@ class RaftWorld {
     this.#cut.clear();
     for (const member of this.#members) {
       member.stalledUntilMs = 0;
+      member.pausedUntilMs = 0;
       // S1: everybody loses power at once, and whatever was acknowledged must still be there.
       this.#crash(member);
     }
     for (const member of this.#members) this.#start(member);
   }
-}
-
-function before(a: Happening, b: Happening): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

@@ -107,11 +107,16 @@ function randomPut(prng: Prng): Put {
   });
 }
 
+/** Often the current one, whose reading inside a txn must not see the txn's own writes; sometimes a future one. */
+function randomRevision(prng: Prng, current: number): number {
+  return prng.chance(0.4) ? current : Math.max(0, prng.between(current - 10, current + 1));
+}
+
 function randomRange(prng: Prng, revision: number): Range {
   const [key, end] = interval(prng);
   return range(key, end, {
     limit: prng.chance(0.4) ? prng.below(4) : 0,
-    revision: prng.chance(0.4) ? Math.max(0, prng.between(revision - 10, revision + 1)) : 0,
+    revision: prng.chance(0.4) ? randomRevision(prng, revision) : 0,
     sortOrder: prng.pick(['none', 'ascend', 'descend']),
     sortTarget: prng.pick(['key', 'version', 'create', 'mod', 'value']),
     keysOnly: prng.chance(0.1),

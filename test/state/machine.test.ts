@@ -354,18 +354,16 @@ describe('txn', () => {
 
   it('does all under one revision, reads see earlier writes', () => {
     feeder.do(put('x', '0'));
+    const all = range('\0', '\0');
+    const before = range('\0', '\0', { revision: 2 });
     const answer = txnOf(
-      feeder.do(
-        txn(
-          [],
-          [put('a', '1'), range('\0', '\0'), del('x'), range('\0', '\0', { revision: 2 }), put('b', '2'), range('b')],
-        ),
-      ),
+      feeder.do(txn([], [put('a', '1'), all, before, del('x'), put('b', '2'), put('c', '3'), all, before])),
     );
     const counts = answer.responses.map((response) => (response.type === 'range' ? response.count : response.type));
-    expect(counts).toEqual(['put', 2, 'deleteRange', 1, 'put', 1]);
+    expect(counts).toEqual(['put', 2, 1, 'deleteRange', 'put', 'put', 3, 1]);
     expect(machine.revision).toBe(3);
-    expect(eventsOf(machine, 3).map((event) => `${event.type} ${event.key}`)).toEqual(['put a', 'delete x', 'put b']);
+    const events = eventsOf(machine, 3).map((event) => `${event.type} ${event.key}`);
+    expect(events).toEqual(['put a', 'delete x', 'put b', 'put c']);
   });
 
   it('that only reads, or deletes nothing, makes no revision', () => {
