@@ -39,16 +39,23 @@ function checkNode() {
   );
 }
 
+/**
+ * `npm ci`, or where it will not have the lockfile, `npm install` without saving. npm ci refuses a lockfile that was made
+ * where the registry lacks the optional packages of other platforms; npm install passes over these, and takes every version
+ * from the lockfile all the same (checked below).
+ */
 async function installPackages() {
   const missing = firstMissingPackage();
   if (missing === undefined) return;
   const npm = npmCommand();
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--no-progress'];
-  await step('install', `packages of package-lock.json (${missing})`, npm.command, [...npm.args, ...args], {
-    remedy: 'is the npm registry reachable? Try by hand: npm ci --ignore-scripts',
-  });
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--no-progress'];
+  const what = `packages of package-lock.json (${missing})`;
+  const outOfSync = (output) => output.includes('EUSAGE');
+  const clean = await step('install', what, npm.command, [...npm.args, 'ci', ...quiet], outOfSync);
+  if (!clean)
+    await step('install', 'again, without npm ci', npm.command, [...npm.args, 'install', '--no-save', ...quiet]);
   const still = firstMissingPackage();
-  if (still !== undefined) fail(`setup: npm ci ended, but ${still}; try by hand: npm ci --ignore-scripts`);
+  if (still !== undefined) fail(`setup: npm ended, but ${still}; try by hand: npm ci --ignore-scripts`);
 }
 
 /**
@@ -85,9 +92,7 @@ async function build(force) {
   if (!force && existsSync(stampPath) && readFileSync(stampPath, 'utf8') === digest) return;
   rmSync(stampPath, { force: true });
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  await step('build', 'src/ to dist/', process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], {
-    remedy: 'the sources do not compile; the lines above say where',
-  });
+  await step('build', 'src/ to dist/', process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')]);
   removeOrphans(dist, sources);
   for (const name of readdirSync(join(dist, 'bin')))
     if (name.endsWith('.js')) chmodSync(join(dist, 'bin', name), 0o755);
@@ -125,8 +130,16 @@ function removeOrphans(dist, sources) {
   }
 }
 
-/** Runs a command quietly: its output is shown only if it fails. Counts seconds on a terminal. */
-function step(name, what, command, args, { remedy }) {
+const remedies = {
+  install: 'is the npm registry reachable? Try by hand: npm ci --ignore-scripts',
+  build: 'the sources do not compile; the lines above say where',
+};
+
+/**
+ * Runs a command quietly: its output is shown only if it fails, which ends the setup unless `forgive(output)`. Resolves to
+ * whether it succeeded. Counts seconds on a terminal.
+ */
+function step(name, what, command, args, forgive = () => false) {
   const began = performance.now();
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
   const live = process.stderr.isTTY === true;
@@ -144,12 +157,10 @@ function step(name, what, command, args, { remedy }) {
     const end = (why) => {
       clearInterval(timer);
       if (live) process.stderr.write('\r\x1b[K');
-      if (why === undefined) {
-        process.stderr.write(`${name}: done in ${seconds()}\n`);
-        resolve();
-      } else {
-        fail(`${output.trimEnd()}\nsetup: ${name} failed (${why}); ${remedy}`.trimStart());
-      }
+      if (why === undefined) process.stderr.write(`${name}: done in ${seconds()}\n`);
+      else if (!forgive(output))
+        fail(`${output.trimEnd()}\nsetup: ${name} failed (${why}); ${remedies[name]}`.trimStart());
+      resolve(why === undefined);
     };
     child.on('error', (error) => end(error.message));
     child.on('close', (code, signal) => end(code === 0 ? undefined : `exit ${code ?? signal}`));

@@ -33,8 +33,10 @@ export class DataDirError extends Error {
 }
 
 /** The remedy for a member whose own durable promises can no longer be believed (R13): it must not come back as itself. */
-export const rejoinRemedy =
-  'restore it from a copy made while the member was stopped, or remove this member from the cluster and add it back under a new id with an empty data directory';
+export const rejoinRemedy = [
+  'restore it from a copy made while the member was stopped,',
+  'or remove this member from the cluster and add it back under a new id with an empty data directory',
+].join(' ');
 
 /** Wraps what the file system answered, so that its errors reach the operator with a path, a remedy and no stack. */
 export function fileSystemError(path: string, doing: string, cause: unknown): DataDirError {

@@ -49,7 +49,7 @@ export function identityText(identity: Identity): string {
 export function parseIdentity(path: string, bytes: Buffer): Identity {
   const opened = openSealed('identity', DATA_FORMAT, bytes);
   if (opened.type === 'format') {
-    const text = `written in data format ${opened.format}, this program knows format ${DATA_FORMAT}; start the version of leasehold that wrote it`;
+    const text = `written in data format ${opened.format}, this program knows ${DATA_FORMAT}; start the leasehold that wrote it`;
     throw new DataDirError('format', path, text);
   }
   if (opened.type === 'damaged') throw damaged(path, opened.why);
@@ -90,11 +90,13 @@ export async function readIdentity(path: string): Promise<Identity> {
 /** Refuses a directory of another cluster or member (S6). */
 export function assertExpected(path: string, found: Identity, expected: Expected): void {
   if (found.clusterId !== expected.clusterId) {
-    const text = `belongs to cluster ${idText(found.clusterId)}, the flags name cluster ${idText(expected.clusterId)}; check --initial-cluster and --initial-cluster-token, or point --data-dir elsewhere`;
+    const whose = `belongs to cluster ${idText(found.clusterId)}, the flags name cluster ${idText(expected.clusterId)}`;
+    const text = `${whose}; check --initial-cluster and --initial-cluster-token, or use another --data-dir`;
     throw new DataDirError('foreign', path, text);
   }
   if (found.memberId !== expected.memberId) {
-    const text = `belongs to member ${idText(found.memberId)}, the flags name member ${idText(expected.memberId)}; check --name and --data-dir`;
+    const whose = `belongs to member ${idText(found.memberId)}, the flags name member ${idText(expected.memberId)}`;
+    const text = `${whose}; check --name and --data-dir`;
     throw new DataDirError('foreign', path, text);
   }
 }

@@ -92,7 +92,7 @@ export function knownBootsText(boots: ReadonlyMap<MemberId, SeenBoot>): string {
 export function parseKnownBoots(path: string, bytes: Buffer): Map<MemberId, SeenBoot> {
   const opened = openSealed('peers', PEERS_FORMAT, bytes);
   if (opened.type === 'format') {
-    const text = `written in format ${opened.format}, this program knows format ${PEERS_FORMAT}; start the version of leasehold that wrote it`;
+    const text = `written in format ${opened.format}, this program knows ${PEERS_FORMAT}; start the leasehold that wrote it`;
     throw new DataDirError('format', path, text);
   }
   if (opened.type === 'damaged') throw damaged(path, opened.why);

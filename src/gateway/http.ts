@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 on the client port: /health, /livez, /readyz, /version, /metrics, and /state: applied index and digest, equal on all members. etcd's JSON gateway joins here later. Owns
- * answers, not sockets (the accept layer watches those).
+ * HTTP/1.1 on the client port: /health, /livez, /readyz, /version, /metrics, and /state (applied index and digest, equal on all
+ * members). etcd's JSON gateway joins here later. Owns answers, not sockets (the accept layer watches those).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { httpHeadBytesMax, httpIdleMsMax } from '../base/limits.ts';

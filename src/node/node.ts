@@ -14,6 +14,7 @@ import { type Entry, NO_MEMBER, type Term } from '../store/entry.ts';
 import { Hub } from '../watch/hub.ts';
 import { Answers } from './answers.ts';
 import { Applier } from './applier.ts';
+import { Clients } from './clients.ts';
 import { Duty } from './duty.ts';
 import { Forwards } from './forwards.ts';
 import type { Input } from './input.ts';
@@ -22,10 +23,6 @@ import type { NodeOptions, NodeRestored } from './options.ts';
 import { Outbox } from './outbox.ts';
 import type { PeerMessage } from './peer-message.ts';
 import type { Ports } from './ports.ts';
-import { Proposals } from './proposals.ts';
-import { Questions } from './questions.ts';
-import { Reads } from './reads.ts';
-import { Space } from './space.ts';
 import { describeNode, type NodeStatus } from './status.ts';
 
 export class Node {
@@ -34,13 +31,10 @@ export class Node {
   readonly hub: Hub;
   readonly #ports: Ports;
   readonly #clock = new LessorClock();
-  readonly #proposals: Proposals;
+  readonly #clients: Clients;
   readonly #forwards = new Forwards();
-  readonly #reads: Reads;
-  readonly #questions: Questions;
   readonly #applier: Applier;
   readonly #installer: Installer;
-  readonly #space: Space;
   readonly #outbox: Outbox;
   readonly #answers: Answers;
   #duty: Duty;
@@ -50,7 +44,6 @@ export class Node {
   #ticks = 0;
   #aimedTerm: Term = 0;
   #aimedLeader = NO_MEMBER;
-  #stopped = false;
 
   constructor(options: NodeOptions, restored: NodeRestored, ports: Ports) {
     this.options = options;
@@ -60,13 +53,10 @@ export class Node {
     this.raft = new Raft({ id: member, electionTicks, heartbeatTicks: 1, random: () => prng.unit() }, restored.raft);
     this.#machine = restored.machine;
     this.hub = new Hub(this.#machine.history);
-    this.#proposals = new Proposals(member, boot, this.electionTimeoutMs);
-    this.#reads = new Reads(this.electionTimeoutMs);
-    this.#questions = new Questions(this.electionTimeoutMs);
+    this.#clients = new Clients(options, this.electionTimeoutMs);
     this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex);
     this.#installer = new Installer(this.raft, ports);
-    this.#space = new Space(options.quotaBytes);
-    this.#answers = new Answers(member, boot, this.#questions, ports.peers);
+    this.#answers = new Answers(member, boot, this.#clients.questions, ports.peers);
     this.#outbox = new Outbox(member, boot, this.raft, ports.peers);
     this.#duty = new Duty(options, this.raft, this.#machine, this.electionTimeoutMs);
   }
@@ -105,12 +95,12 @@ export class Node {
 
   /** Growth is refused: quota reached, or the disk down to its reserve. */
   get noSpace(): boolean {
-    return this.#space.noSpace(this.#machine);
+    return this.#clients.space.noSpace(this.#machine);
   }
 
   /** Requests of our own clients that wait for an outcome. */
   get waiting(): number {
-    return this.#proposals.count;
+    return this.#clients.proposals.count;
   }
 
   status(): NodeStatus {
@@ -143,18 +133,9 @@ export class Node {
         this.raft.linkLost(input.member);
         break;
       case 'propose':
-        if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
-        else if (this.#space.refuses(input.command, this.#machine))
-          input.reply({ type: 'unavailable', why: 'noSpace' });
-        else this.#proposals.submit(input.command, input.timeoutMs, input.reply, nowMs);
-        break;
       case 'barrier':
-        if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
-        else this.#reads.submit(input.timeoutMs, input.reply, nowMs);
-        break;
       case 'question':
-        if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
-        else this.#questions.submit(input.kind, input.id, input.timeoutMs, input.reply, nowMs);
+        this.#clients.take(input, this.#machine, nowMs);
         break;
       case 'persisted':
         this.raft.persisted();
@@ -173,13 +154,13 @@ export class Node {
         this.#installed(nowMs);
         break;
       case 'diskSpace':
-        this.#space.measured(input.freeBytes, input.reserveBytes);
+        this.#clients.space.measured(input.freeBytes, input.reserveBytes);
         break;
       case 'transfer':
         input.reply(this.raft.transfer(input.target));
         break;
       case 'stop':
-        this.#stop();
+        this.#clients.stop();
         break;
       default:
         unreachable(input);
@@ -190,22 +171,20 @@ export class Node {
     if (++this.#ticks % this.options.ticksPerRaftTick !== 0) return;
     this.raft.tick();
     const led = this.raft.leader !== NO_MEMBER;
-    this.#proposals.expire(nowMs, led);
-    this.#reads.expire(nowMs, led);
-    this.#questions.expire(nowMs, led, this.#duty.leading === undefined);
+    this.#clients.expire(nowMs, led, this.#duty.leading === undefined);
   }
 
   #receive(message: PeerMessage, nowMs: number): void {
     switch (message.type) {
       case 'forwardCommands': {
-        const refused = this.#stopped
+        const refused = this.#clients.stopped
           ? undefined
           : this.#forwards.take(message, this.options.member, this.#duty.leading);
         if (refused !== undefined) this.#ports.peers.send(message.from, refused);
         return;
       }
       case 'forwardRefused':
-        if (message.boot === this.options.boot) this.#proposals.refused(message.seqs, message.term, nowMs);
+        if (message.boot === this.options.boot) this.#clients.proposals.refused(message.seqs, message.term, nowMs);
         return;
       case 'forwardQuestions': {
         this.#followLeadership(nowMs);
@@ -215,7 +194,7 @@ export class Node {
       }
       case 'forwardAnswers':
         if (message.boot === this.options.boot)
-          for (const answer of message.answers) this.#questions.answered(answer, nowMs);
+          for (const answer of message.answers) this.#clients.questions.answered(answer, nowMs);
         return;
       default:
         this.raft.step(message);
@@ -232,7 +211,7 @@ export class Node {
     this.#aimedTerm = this.raft.term;
     this.#aimedLeader = this.raft.leader;
     this.#forwards.clear();
-    this.#questions.reaim(this.raft.leader === NO_MEMBER ? -1 : this.raft.term, nowMs);
+    this.#clients.questions.reaim(this.raft.leader === NO_MEMBER ? -1 : this.raft.term, nowMs);
   }
 
   // ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,27 +220,27 @@ export class Node {
   #askRounds(): void {
     const leading = this.#duty.leading;
     if (leading !== undefined)
-      for (const question of this.#questions.aim(leading, this.#clock.nowMs))
+      for (const question of this.#clients.questions.aim(leading, this.#clock.nowMs))
         this.#duty.ask(this.options.member, this.options.boot, question);
-    if (!this.#reads.wantsTicket && !this.#duty.wantsTicket) return;
+    if (!this.#clients.reads.wantsTicket && !this.#duty.wantsTicket) return;
     const ticket = this.raft.requestRound();
     if (ticket === undefined) return;
-    if (this.#reads.wantsTicket) this.#reads.ticket(ticket);
+    if (this.#clients.reads.wantsTicket) this.#clients.reads.ticket(ticket);
     if (this.#duty.wantsTicket) this.#duty.ticket(ticket);
   }
 
   #sendOut(nowMs: number): void {
     const leading = this.#duty.leading;
-    if (leading === undefined) this.#outbox.forward(this.#proposals, this.#questions, nowMs);
-    else this.#outbox.propose(leading, this.#forwards, this.#proposals, this.#duty);
+    if (leading === undefined) this.#outbox.forward(this.#clients.proposals, this.#clients.questions, nowMs);
+    else this.#outbox.propose(leading, this.#forwards, this.#clients.proposals, this.#duty);
   }
 
   #carryOut(ready: Ready, nowMs: number): void {
     for (const message of ready.messages) this.#ports.peers.send(message.to, message);
     if (ready.write !== undefined) this.#ports.wal.write(ready.write);
-    if (ready.roundsLost) this.#reads.roundsLost(nowMs);
+    if (ready.roundsLost) this.#clients.reads.roundsLost(nowMs);
     if (ready.rounds !== undefined) {
-      this.#reads.roundAnswered(ready.rounds.upTo, ready.rounds.index);
+      this.#clients.reads.roundAnswered(ready.rounds.upTo, ready.rounds.index);
       if (this.#duty.leading !== undefined) this.#duty.primary.roundAnswered(ready.rounds.upTo, ready.rounds.index);
     }
     for (const entry of ready.committed) this.#apply(entry, nowMs);
@@ -276,10 +255,10 @@ export class Node {
     const newTerm = entry.term > this.#machine.appliedTerm;
     const applied = this.#machine.apply(entry, this.#duty.primary.term === undefined ? undefined : this.#duty.observer);
     this.options.observe?.(entry, applied);
-    if (newTerm) this.#proposals.termApplied(entry.term, nowMs);
+    if (newTerm) this.#clients.proposals.termApplied(entry.term, nowMs);
     for (const { origin, command, outcome } of applied) {
       this.#duty.commandApplied(command);
-      this.#proposals.settle(origin, outcome);
+      this.#clients.proposals.settle(origin, outcome);
     }
     this.#duty.entryApplied(entry);
   }
@@ -287,7 +266,7 @@ export class Node {
   /** Everything that can be answered in this step is, with role and term read in the same step. */
   #answer(nowMs: number): void {
     this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
-    this.#reads.applied(this.#machine.appliedIndex);
+    this.#clients.reads.applied(this.#machine.appliedIndex);
     this.#duty.applied(this.#machine.appliedIndex);
     this.#answers.send(this.#duty.takeAnswers(), this.raft.term, nowMs);
     if (!this.#applier.writing) this.#installer.begin();
@@ -302,14 +281,7 @@ export class Node {
     this.#applier.installed(index);
     this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
     this.#duty = new Duty(this.options, this.raft, machine, this.electionTimeoutMs);
-    this.#proposals.skipped();
+    this.#clients.proposals.skipped();
     this.hub.replaceHistory(machine.history);
-  }
-
-  #stop(): void {
-    this.#stopped = true;
-    this.#proposals.stop();
-    this.#reads.stop();
-    this.#questions.stop();
   }
 }

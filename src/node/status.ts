@@ -1,9 +1,10 @@
 /** What a node tells about itself: for Maintenance.Status, metrics, health and the simulator's traces. Values only. */
 import type { Primary } from '../primary/primary.ts';
 import type { RaftDescription } from '../raft/describe.ts';
+import type { Raft } from '../raft/raft.ts';
+import type { Machine } from '../state/machine.ts';
 import type { Index } from '../store/entry.ts';
 import type { AskerKey } from './duty.ts';
-import type { Node } from './node.ts';
 
 export interface NodeStatus {
   readonly raft: RaftDescription;
@@ -23,18 +24,31 @@ export interface NodeStatus {
   readonly stalledMs: number;
 }
 
-export function describeNode(node: Node, primary: Primary<AskerKey>, imageIndex: Index, stalledMs: number): NodeStatus {
-  const { machine } = node;
+/** The parts of a node that are asked. */
+export interface DescribedNode {
+  readonly raft: Raft;
+  readonly machine: Machine;
+  readonly noSpace: boolean;
+  readonly waiting: number;
+}
+
+export function describeNode(
+  node: DescribedNode,
+  primary: Primary<AskerKey>,
+  imageIndex: Index,
+  stalledMs: number,
+): NodeStatus {
+  const { raft, machine, noSpace, waiting } = node;
   return {
-    raft: node.raft.describe(),
+    raft: raft.describe(),
     appliedIndex: machine.appliedIndex,
     imageIndex,
     revision: machine.revision,
     leases: machine.lessor.count,
     keys: machine.keyCount,
     sizeBytes: machine.sizeBytes,
-    noSpace: node.noSpace,
-    waiting: node.waiting,
+    noSpace,
+    waiting,
     onDuty: primary.term !== undefined,
     duty: primary.stats(),
     stalledMs,

@@ -169,7 +169,7 @@ export class Acceptor {
     this.#events.onLinkUp(member);
     const received = this.#received.get(member) ?? { bytes: 0, messages: 0 };
     this.#received.set(member, received);
-    void channel.ended.then(() => {
+    void channel.stopped.then(() => {
       received.bytes += channel.bytes.received;
       if (this.#incoming.get(member)?.channel !== channel) return;
       this.#incoming.delete(member);

@@ -20,14 +20,17 @@ export class Channel {
   readonly bytes: ChannelBytes = { received: 0, sent: 0 };
   /** The last ping's round trip; undefined before the first. */
   rttMs: number | undefined;
-  /** Resolves with the reason when the connection has ended, whoever ended it. */
-  readonly ended: Promise<string>;
+  /** Resolves when nothing more is read or sent, whoever ended it; refused ones linger a little until their last frame is out. */
+  readonly stopped: Promise<void>;
+  /** Resolves when the socket is closed, which is later. */
+  readonly ended: Promise<void>;
 
   readonly #socket: Socket;
   /** For small frames; strangers cost little memory. */
   readonly #writer = new FrameWriter(1024);
   readonly #parser = new FrameParser(peerFirstFrameBytesMax);
   #why: string | undefined;
+  #tellStopped: () => void = () => {};
   #reader: ((frame: Frame | undefined) => void) | undefined;
   #consume: ((frame: Frame) => void) | undefined;
   #drainWaiters: (() => void)[] = [];
@@ -46,10 +49,13 @@ export class Channel {
     socket.on('drain', () => this.#drained());
     socket.on('error', (error) => this.end(error.message));
     socket.on('end', () => this.end('closed by the other side'));
+    this.stopped = new Promise((resolve) => {
+      this.#tellStopped = resolve;
+    });
     this.ended = new Promise((resolve) => {
       socket.on('close', () => {
         this.end('connection closed');
-        resolve(this.#why as string);
+        resolve();
       });
     });
   }
@@ -146,6 +152,7 @@ export class Channel {
 
   #stop(why: string): void {
     this.#why = why;
+    this.#tellStopped();
     clearInterval(this.#keepalive);
     this.#consume = undefined;
     const reader = this.#reader;

@@ -12,6 +12,7 @@ import type { Log } from '../ops/log.ts';
 import { initialLog } from '../raft/membership.ts';
 import { firstMembership } from './membership.ts';
 import { openPeers } from './peer-port.ts';
+import { checkClientPorts } from './port-check.ts';
 import { RunningMember } from './running-member.ts';
 import { StartFailure } from './start-failure.ts';
 
@@ -36,14 +37,13 @@ async function run(config: MemberConfig, log: Log): Promise<number> {
   // 1. Ports before files: a port in use must leave nothing behind.
   const peerPort = await openPeers(config, first, log);
   try {
-    // 2. The directory is ours alone.
+    await checkClientPorts(config);
+    // 2. An empty directory asks the others first: whoever they know must not come back with nothing, nor leave a trace.
+    if (fresh) await peerPort.askBeforeFirstStart(config);
+    // 3. The directory is ours alone.
     const lock = await lockDataDir(paths);
     try {
-      // 3. An empty directory asks the others first: whoever they know must not come back with nothing.
-      if (fresh) {
-        await peerPort.askBeforeFirstStart(config);
-        await createMember(paths, { identity: expected, initial: initialLog(first.payload) });
-      }
+      if (fresh) await createMember(paths, { identity: expected, initial: initialLog(first.payload) });
       // 4. Identity, boot counter, image, log.
       const booted = await bootMember(paths, { expected, notice: (line) => log.warn(line) });
       const member = new RunningMember({ config, first, booted, peerPort, log });

@@ -118,7 +118,7 @@ export class Lessor {
   grant(id: LeaseId, grantedMs: number): number {
     this.#stampsGiven += 1;
     const slot = this.#occupy(id, this.#stampsGiven, grantedMs, 0);
-    this.#markDirty(slot);
+    this.#record(slot);
     return slot;
   }
 
@@ -197,17 +197,19 @@ export class Lessor {
     this.#dirtySlots = [];
   }
 
-  /**
-   * Takes over the leases of an image, distinct ones. `stampsGiven` is the newest stamp given out when it was made. False if a
-   * record is out of bounds.
-   */
-  restore(records: readonly LeaseRecord[], stampsGiven: number): boolean {
-    assert(this.count === 0, 'D3: an image is restored into an empty lessor');
-    for (const { id, stamp, grantedMs, remainingMs } of records) {
-      if (id === NO_LEASE || stamp < 1 || stamp > stampsGiven || grantedMs < 1 || remainingMs > grantedMs) return false;
-      this.#occupy(id, stamp, grantedMs, remainingMs);
-    }
+  /** Takes over one lease of an image, not there yet. False if its record is out of bounds. Not counted before `restored`. */
+  restore({ id, stamp, grantedMs, remainingMs }: LeaseRecord): boolean {
+    if (id === NO_LEASE || stamp < 1 || grantedMs < 1 || remainingMs > grantedMs) return false;
+    this.#occupy(id, stamp, grantedMs, remainingMs);
+    this.#stampsGiven = Math.max(this.#stampsGiven, stamp);
+    return true;
+  }
+
+  /** All leases of the image were taken over. False if one has a stamp that was never given out. */
+  restored(stampsGiven: number, sum: RecordSum): boolean {
+    if (stampsGiven < this.#stampsGiven) return false;
     this.#stampsGiven = stampsGiven;
+    this.#sum.addSum(sum);
     return true;
   }
 
@@ -220,9 +222,13 @@ export class Lessor {
     this.#stamps[slot] = stamp;
     this.#grantedMs[slot] = grantedMs;
     this.#remainingMs[slot] = remainingMs;
+    return slot;
+  }
+
+  #record(slot: number): void {
     this.#write(slot, this.#room, 0);
     this.#sum.add(this.#room, 0, LEASE_RECORD_BYTES - CRC_BYTES);
-    return slot;
+    this.#markDirty(slot);
   }
 
   #unrecord(slot: number): void {
@@ -234,9 +240,7 @@ export class Lessor {
     this.#unrecord(slot);
     this.#stamps[slot] = stamp;
     this.#remainingMs[slot] = remainingMs;
-    this.#write(slot, this.#room, 0);
-    this.#sum.add(this.#room, 0, LEASE_RECORD_BYTES - CRC_BYTES);
-    this.#markDirty(slot);
+    this.#record(slot);
   }
 
   #write(slot: number, bytes: Buffer, at: number): void {

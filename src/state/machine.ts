@@ -13,14 +13,7 @@ import { unpackCommands } from './codec.ts';
 import type { Command, LeaseId, Origin, Range } from './command.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
 import type { History } from './history.ts';
-import {
-  type ImageMeta,
-  type LeaseRecord,
-  type MemberRecord,
-  metaRecord,
-  sealed,
-  type VersionRecord,
-} from './image-records.ts';
+import { type ImageMeta, type MemberRecord, metaRecord, sealed, type VersionRecord } from './image-records.ts';
 import { ImageDamage, ImageVerifier } from './image-verifier.ts';
 import { KeyIndex } from './key-index.ts';
 import { Kv, type Refused, refused } from './kv.ts';
@@ -60,22 +53,23 @@ export class Machine {
 
   /** The state an image holds, or what is wrong with the image. Checks everything: order, checksums, digest, references. */
   static load(records: Iterable<ImageRecord>): Machine | ImageDamage {
+    const machine = new Machine();
     const verifier = new ImageVerifier();
-    const leases: LeaseRecord[] = [];
     const versions: VersionRecord[] = [];
     const members: MemberRecord[] = [];
     for (const record of records) {
       const read = verifier.read(record);
       if (read instanceof ImageDamage) return read;
-      if (read.type === 'lease') leases.push(read);
-      else if (read.type === 'version') versions.push(read);
+      if (read.type === 'lease') {
+        if (!machine.lessor.restore(read)) return new ImageDamage('a lease record is out of bounds');
+      } else if (read.type === 'version') versions.push(read);
       else if (read.type === 'member') members.push(read);
     }
     const meta = verifier.finish();
     if (meta instanceof ImageDamage) return meta;
-    const machine = new Machine();
     machine.#restoreMeta(meta);
-    if (!machine.lessor.restore(leases, meta.stamps)) return new ImageDamage('a lease record is out of bounds');
+    if (!machine.lessor.restored(meta.stamps, verifier.sums.lease))
+      return new ImageDamage('a lease has a stamp that was never given out');
     if (!machine.#kv.restore(versions, verifier.sums.version))
       return new ImageDamage('key records do not fit together');
     for (const member of members) machine.#members.restore(member);

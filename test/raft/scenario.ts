@@ -4,6 +4,7 @@
  * unless held; messages wait until they are delivered. Commands: see `Scenario.#commands`.
  */
 
+import { appendBytesMax } from '../../src/base/limits.ts';
 import { initialLog, initialMembership } from '../../src/raft/membership.ts';
 import type { Message, SnapshotHead } from '../../src/raft/message.ts';
 import { Raft } from '../../src/raft/raft.ts';
@@ -81,7 +82,7 @@ class Scenario {
     propose: ([who, text]) => {
       for (const member of this.#who(who)) {
         this.#do(member, (raft) => {
-          const proposed = raft.propose('commands', Buffer.from(text as string));
+          const proposed = raft.propose('commands', payloadOf(text as string));
           this.#say(proposed.type === 'accepted' ? `accepted at ${proposed.index}/${proposed.term}` : proposed.type);
         });
       }
@@ -322,7 +323,7 @@ class Scenario {
     act();
     this.#out = [
       ...this.#out.slice(0, length),
-      ...this.#out.slice(length).filter((line) => line.includes(' is leader') || line.includes('applies')),
+      ...this.#out.slice(length).filter((line) => / is leader|applies|rounds lost/.test(line)),
     ];
   }
 
@@ -339,8 +340,13 @@ function onWay(way: string): (message: { readonly from: MemberId; readonly to: M
   return (message) => fits(from, message.from) && fits(to, message.to);
 }
 
+/** `BIG` is more than one append may carry, so that nothing travels with it. */
+function payloadOf(text: string): Uint8Array {
+  return text === 'BIG' ? Buffer.from('BIG'.padEnd(appendBytesMax + 1)) : Buffer.from(text);
+}
+
 function entryText({ index, term, kind, payload }: Entry): string {
-  const content = kind === 'commands' ? Buffer.from(payload).toString() : kind === 'empty' ? '-' : 'members';
+  const content = kind === 'commands' ? Buffer.from(payload).toString().trim() : kind === 'empty' ? '-' : 'members';
   return `${index}/${term}:${content}`;
 }
 

@@ -156,6 +156,24 @@ export function walContract(title: string, makeHarness: () => Promise<WalHarness
       await expect(harness.reopen({ baseAtMost: loaded.base.index - 1 })).rejects.toThrow(/begins after index/);
     });
 
+    it('deletes nothing that no synced group has announced: a drop during a write waits for the next one', async () => {
+      await harness.create(start, first, 4096);
+      let index = 1;
+      const append = (): Promise<void> => {
+        index += 1;
+        return harness.write({ hardState: hardState(1, 0n, index), entries: [entry(index, 1, 300)] });
+      };
+      for (let i = 0; i < 40; i++) await append();
+      const names = await harness.segmentNames();
+      const writing = append();
+      harness.wal.dropUpTo(40);
+      await writing;
+      const { loaded } = await harness.reopen();
+      expect(loaded.base).toEqual(start);
+      expect(loaded.entries.length).toBe(index);
+      expect(await harness.segmentNames()).toEqual(expect.arrayContaining(names));
+    });
+
     it('keeps a segment whose base was overwritten from a later one', async () => {
       await harness.create(start, first, 4096);
       let model = LogModel.created(start, first);

@@ -96,6 +96,28 @@ describe('recovery of what stands behind the end', () => {
     ).toBe(true);
   });
 
+  it('refuses a segment of a copy of this log that went on differently, though all its numbers fit', () => {
+    const wal = logOf(append(2, 7));
+    const copy = new MemoryFiles();
+    for (const { name, bytes } of wal.files.all()) copy.put(name, bytes);
+    const opened = MemoryWal.open(copy, { identity, segmentBytes });
+    if (opened.type === 'damage') throw new Error(opened.what);
+    const goOn = (log: MemoryWal, payload: string): void => {
+      for (let index = 8; index < 14; index++) {
+        const odd = { ...entry(index, 1), payload: Buffer.alloc(900, payload) };
+        log.write({ hardState: hardState(1, 0n, index - 1), entries: [odd] }, () => undefined);
+        log.completeSync();
+      }
+    };
+    goOn(wal, 'ours');
+    goOn(opened.wal, 'theirs');
+    expect(wal.files.names()).toEqual(copy.names());
+    const foreign = segmentName(4);
+    wal.files.put(foreign, copy.bytes(foreign));
+    const found = wal.reopen();
+    expect(found).toMatchObject({ type: 'damage', file: foreign, what: expect.stringMatching(/does not follow/) });
+  });
+
   it('refuses a good group behind a gap of zeros', () => {
     const wal = logOf(append(2, 4));
     const file = wal.files.bytes(segmentName(1));
