@@ -15,6 +15,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** The oldest Node that runs us: the first with everything we use of HTTP/2 and `zlib.crc32` fixed. */
 const oldestNode = [20, 19];
 
+/** What to try when a step fails. */
+const remedies = {
+  install: 'is the npm registry reachable? Try by hand: npm ci --ignore-scripts',
+  build: 'the sources do not compile; the lines above say where',
+};
+
 const flags = process.argv.slice(2);
 if (flags.includes('--help')) {
   process.stdout.write(
@@ -129,11 +135,6 @@ function removeOrphans(dist, sources) {
     if (stem !== relative(dist, path) && !kept.has(stem)) rmSync(path);
   }
 }
-
-const remedies = {
-  install: 'is the npm registry reachable? Try by hand: npm ci --ignore-scripts',
-  build: 'the sources do not compile; the lines above say where',
-};
 
 /**
  * Runs a command quietly: its output is shown only if it fails, which ends the setup unless `forgive(output)`. Resolves to

@@ -8,6 +8,9 @@ import { dataDirMistake } from '../ops/config-files.ts';
 import { createLog } from '../ops/log.ts';
 import { runMember } from '../server/run-member.ts';
 
+// Everything this process creates is its owner's alone, LevelDB's files included.
+process.umask(0o077);
+
 const read = readConfig(process.argv.slice(2), process.env);
 switch (read.type) {
   case 'print':

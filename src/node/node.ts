@@ -13,6 +13,7 @@ import type { Machine } from '../state/machine.ts';
 import { type Entry, NO_MEMBER, type Term } from '../store/entry.ts';
 import { Hub } from '../watch/hub.ts';
 import { Answers } from './answers.ts';
+import { isApplicable } from './applicable.ts';
 import { Applier } from './applier.ts';
 import { Clients } from './clients.ts';
 import { Duty } from './duty.ts';
@@ -197,6 +198,8 @@ export class Node {
           for (const answer of message.answers) this.#clients.questions.answered(answer, nowMs);
         return;
       default:
+        // What Raft cannot judge is judged here: once committed, an entry that cannot be applied would end every member for ever.
+        if (message.type === 'append' && !message.entries.every(isApplicable)) return;
         this.raft.step(message);
     }
   }

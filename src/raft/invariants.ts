@@ -11,6 +11,7 @@ export function assertInvariants(core: Core): void {
   const { log } = core;
   assert(core.commit <= log.lastIndex, 'R7: commit is beyond the log');
   assert(core.handedOut <= core.commit, 'R7: applied is ahead of commit');
+  assert(core.handedOut <= log.persisted, 'S1: applied what is not on our own disk');
   assert(core.needsSnapshot || core.handedOut >= log.base.index, 'R11: the log begins above what is applied');
   assert(log.persisted <= log.written && log.written <= log.lastIndex, 'R6: persisted <= written <= last');
   assert(log.lastTerm <= core.term, 'R3: an entry of a future term');

@@ -2,13 +2,13 @@
  * The peer port of this member: opened before anything else, so that members with empty directories can ask each other, and started
  * once the boot counter is on disk.
  */
+import type { Identity } from '../disk/identity.ts';
 import type { KnownBoots } from '../disk/known-boots.ts';
 import type { MemberDisks } from '../disk/member-disks.ts';
 import type { Input } from '../node/input.ts';
 import type { MemberConfig } from '../ops/config.ts';
 import type { Log } from '../ops/log.ts';
 import { Peers } from '../peer/peers.ts';
-import type { MemberId } from '../store/entry.ts';
 import { snapshotReceiver } from './host-ports.ts';
 import type { FirstMembership } from './membership.ts';
 import { StartFailure } from './start-failure.ts';
@@ -28,22 +28,24 @@ export interface PeerPort {
   readonly peers: Peers;
   /** Returns when this member may begin with an empty directory; throws `StartFailure` if it may not. */
   askBeforeFirstStart(config: MemberConfig): Promise<void>;
-  start(boot: number, user: PeerPortUser): void;
+  /** `identity`: this start's boot and token, which are on disk. */
+  start(identity: Pick<Identity, 'boot' | 'bootToken'>, user: PeerPortUser): void;
 }
 
 export async function openPeers(config: MemberConfig, first: FirstMembership, log: Log): Promise<PeerPort> {
   let user: PeerPortUser | undefined;
   const enqueue = (input: Input): void => user?.enqueue(input);
-  const nobody = { seen: () => 0, note: () => Promise.resolve() };
   const peers = new Peers({
     clusterId: first.clusterId,
     member: first.self,
     peers: first.membership.members
       .filter(({ id }) => id !== first.self)
       .map(({ id, name, peerUrls }) => ({ member: id, url: config.peerDial.get(name) ?? (peerUrls[0] as string) })),
+    // Before the first start there is no memory of others yet: only questions are answered then.
     knownBoots: {
-      seen: (member: MemberId) => (user?.knownBoots ?? nobody).seen(member),
-      note: (member: MemberId, boot: number) => (user?.knownBoots ?? nobody).note(member, boot),
+      seen: (member) => user?.knownBoots.seen(member) ?? 0,
+      check: (member, boot, token) => user?.knownBoots.check(member, boot, token) ?? 'new',
+      note: (member, boot, token) => user?.knownBoots.note(member, boot, token) ?? Promise.resolve(),
     },
     fresh: () => user === undefined || user.fresh(),
     snapshots: snapshotReceiver(() => user?.disks, log, enqueue),
@@ -75,9 +77,9 @@ export async function openPeers(config: MemberConfig, first: FirstMembership, lo
       if (decision.type === 'refuse') throw new StartFailure(`--data-dir: ${decision.text}`);
       log.info(decision.text);
     },
-    start(boot, theUser) {
+    start({ boot, bootToken }, theUser) {
       user = theUser;
-      peers.start(boot);
+      peers.start(boot, bootToken);
     },
   };
 }

@@ -111,7 +111,7 @@ export class RunningMember {
     const port = { member: this.#member, metrics, onBug, streamsPerConnection: config.streamsMax };
     for (const _url of [...config.listenClientUrls, ...config.listenMetricsUrls])
       this.#listeners.push(clientPort(port));
-    peerPort.start(booted.identity.boot, {
+    peerPort.start(booted.identity, {
       disks,
       knownBoots,
       fresh: () => booted.identity.boot === 1 && this.#node.raft.commit <= 1,

@@ -65,19 +65,31 @@ export function packCommands(encoded: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * The commands of a committed entry. What is committed was encoded by a member or looked over by its leader, so a payload that
- * cannot be read is our own fault.
+ * The commands of a committed entry. What is committed was encoded by a member, and looked over by whoever took it in
+ * (`areCommands`), so a payload that cannot be read is our own fault.
  */
 export function unpackCommands(payload: Uint8Array): OriginatedCommand[] {
+  const commands = readCommands(payload);
+  if (typeof commands === 'string') assert(false, commands);
+  return commands;
+}
+
+/** Whether the payload of a commands entry could be applied. Never throws: this is for entries that a peer sent. */
+export function areCommands(payload: Uint8Array): boolean {
+  return typeof readCommands(payload) !== 'string';
+}
+
+/** The commands, or which rule the payload breaks. */
+function readCommands(payload: Uint8Array): OriginatedCommand[] | string {
   const bytes = asBuffer(payload);
-  assert(bytes[0] === ENTRY_FORMAT, `D4: a commands entry has format ${ENTRY_FORMAT}`);
+  if (bytes[0] !== ENTRY_FORMAT) return `D4: a commands entry has format ${ENTRY_FORMAT}`;
   const commands: OriginatedCommand[] = [];
   for (let at = 1; at < bytes.length; ) {
-    assert(at + LENGTH_BYTES <= bytes.length, 'D1: a committed entry is whole');
+    if (at + LENGTH_BYTES > bytes.length) return 'D1: a commands entry is whole';
     const end = at + LENGTH_BYTES + bytes.readUInt32BE(at);
-    assert(end <= bytes.length, 'D1: a committed entry is whole');
+    if (end > bytes.length) return 'D1: a commands entry is whole';
     const command = decodeCommand(bytes.subarray(at + LENGTH_BYTES, end));
-    if (command instanceof MalformedCommand) assert(false, `D1: a committed command can be read: ${command.message}`);
+    if (command instanceof MalformedCommand) return `D1: every command of an entry can be read: ${command.message}`;
     commands.push(command);
     at = end;
   }

@@ -149,8 +149,8 @@ export class WalTail {
   }
 
   /**
-   * To be called when the last plan is on disk: forgets and returns the segments that may be deleted now, oldest first. The directory must be
-   * synced after each deletion, so that no hole can remain.
+   * To be called when the last plan is on disk: forgets and returns the segments that may be deleted now, oldest first. The
+   * directory must be synced after each deletion, so that no hole can remain.
    */
   takeDroppable(): number[] {
     const state = this.#state;

@@ -22,7 +22,8 @@ export interface Wal {
   write(group: WriteGroup, done: DiskDone): void;
   /**
    * Entries up to `index` are covered by an image write that has returned; segments wholly at or below it may go, once a newer
-   * one that holds base and hard state is synced. Lazy: keeps what it likes above. Never concurrent with `write` on disk.
+   * one that holds base and hard state is synced. Lazy: keeps what it likes above, and deletes no file before a
+   * later `write` that says so is synced. May be called at any time, during a write too.
    */
   dropUpTo(index: Index): void;
   /** Bytes on disk now. */

@@ -286,7 +286,7 @@ describe('mistakes and failures', () => {
     });
     const mixed = await tool([
       `--endpoints=127.0.0.1:1,${server.endpoint}`,
-      '--command-timeout=300ms',
+      '--command-timeout=3s',
       'endpoint',
       'health',
       '-w',

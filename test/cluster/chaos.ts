@@ -4,6 +4,7 @@
  * others over in time, all members with one state. Bounded in rounds and time; ends its processes by their ids.
  */
 import { Prng } from '../../src/base/prng.ts';
+import { renewDirectly } from './direct-renewals.ts';
 import { clientOf, KeptLeases, KeyWatch, nowMs, PutStream, type SilentLease, SilentLeases } from './load.ts';
 import { type MemberProcess, ProcessCluster, pause, stateOf } from './processes.ts';
 
@@ -73,9 +74,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     for (let round = 1; round <= options.rounds; round++) {
       await pause(prng.between(500, 2_500));
       const leader = await cluster.leader();
-      const atMs = nowMs();
-      cutRenewals += await strike(cluster, leader, fault, silent, puts, atMs);
-      const backMs = await nextAck(puts, atMs);
+      const atMs = puts.mark();
+      cutRenewals += await strike(cluster, leader, fault, silent, puts);
+      const backMs = await puts.afterMark();
       changes.push({ atMs, leaderlessMs: backMs - atMs });
       await cluster.ready(30_000);
       say(
@@ -119,12 +120,11 @@ async function strike(
   fault: ChaosFault,
   silent: SilentLeases,
   puts: PutStream,
-  atMs: number,
 ): Promise<number> {
   switch (fault) {
     case 'kill':
       await leader.stop('SIGKILL');
-      await nextAck(puts, atMs);
+      await puts.afterMark();
       leader.start();
       return 0;
     case 'power':
@@ -148,52 +148,17 @@ async function strike(
 
 /** Renews leases through the cut member's open client port. What it acknowledges raises the floor: the majority must honour it. */
 async function renewThrough(member: MemberProcess, silent: SilentLeases, forMs: number): Promise<number> {
-  const direct = clientOf([member.endpoint]);
-  const endMs = nowMs() + forMs;
+  const leases = new Map(silent.open.slice(0, 20).map((lease) => [lease.id, lease]));
   let acknowledged = 0;
-  try {
-    await Promise.all(
-      silent.open.slice(0, 20).map(async (lease) => {
-        while (nowMs() < endMs) {
-          const sentMs = nowMs();
-          const stream = await direct.leaseClient.leaseKeepAlive();
-          const ttl = await new Promise<number>((resolve) => {
-            const over = setTimeout(() => resolve(0), Math.max(0, endMs - nowMs()));
-            stream.on('data', (answer: { TTL: string }) => {
-              clearTimeout(over);
-              resolve(Number(answer.TTL));
-            });
-            stream.on('error', () => {
-              clearTimeout(over);
-              resolve(0);
-            });
-            stream.write({ ID: lease.id });
-          });
-          stream.end();
-          if (ttl > 0) {
-            acknowledged++;
-            lease.floorMs = Math.max(lease.floorMs, sentMs + 1_000 * ttl);
-          }
-          // Unanswered, it may still be taken up to its request timeout: that is as late as it may count from.
-          lease.renewedMs = nowMs() + (ttl > 0 ? 0 : requestTimeoutMs);
-          await pause(200);
-        }
-      }),
-    );
-  } finally {
-    direct.close();
-  }
+  await renewDirectly(member.endpoint, [...leases.keys()], forMs, (id, sentMs, ttlSeconds) => {
+    const lease = leases.get(id);
+    if (lease === undefined) return;
+    acknowledged++;
+    lease.floorMs = Math.max(lease.floorMs, sentMs + 1_000 * ttlSeconds);
+  });
+  // An unanswered one may still be taken, up to its request timeout: that is as late as it may count from.
+  for (const lease of leases.values()) lease.renewedMs = nowMs() + requestTimeoutMs;
   return acknowledged;
-}
-
-/** When a put that was *sent* after `afterMs` was first acknowledged: one on its way at that moment proves nothing. */
-async function nextAck(puts: PutStream, afterMs: number): Promise<number> {
-  const limitMs = nowMs() + 60_000;
-  while (puts.lastAckSentMs <= afterMs) {
-    if (nowMs() > limitMs) throw new Error('no write succeeded for 60 s');
-    await pause(5);
-  }
-  return puts.lastAckMs;
 }
 
 function look(

@@ -77,11 +77,27 @@ export class SilentLeases {
 export class PutStream {
   readonly acknowledged: string[] = [];
   unknown = 0;
-  /** When the latest acknowledged put was answered, and the latest send time among those acknowledged. */
-  lastAckMs = 0;
-  lastAckSentMs = 0;
+  #markMs = Number.POSITIVE_INFINITY;
+  #afterMark: number | undefined;
   #running = true;
   #lanes: Promise<void>[] = [];
+
+  /** From now on `afterMark` is when a put that was *sent* later was first acknowledged: one on its way proves nothing. */
+  mark(): number {
+    this.#markMs = nowMs();
+    this.#afterMark = undefined;
+    return this.#markMs;
+  }
+
+  /** Waits for it. */
+  async afterMark(limitMs = 60_000): Promise<number> {
+    const endMs = nowMs() + limitMs;
+    while (this.#afterMark === undefined) {
+      if (nowMs() > endMs) throw new Error(`no write succeeded for ${limitMs} ms`);
+      await pause(5);
+    }
+    return this.#afterMark;
+  }
 
   start(client: Etcd3, lanes: number): void {
     for (let lane = 0; lane < lanes; lane++) this.#lanes.push(this.#run(client, lane));
@@ -99,8 +115,7 @@ export class PutStream {
       try {
         await client.put(key).value('y');
         this.acknowledged.push(key);
-        this.lastAckMs = nowMs();
-        this.lastAckSentMs = Math.max(this.lastAckSentMs, sentMs);
+        if (sentMs > this.#markMs) this.#afterMark ??= nowMs();
       } catch {
         this.unknown++;
         await pause(20);

@@ -226,6 +226,43 @@ describe('a log on files', () => {
     await again.close();
   });
 
+  it('syncs the directory after each new name and before any byte is written under it (M21)', async () => {
+    const paths = new Map<number, string>();
+    const unsyncedNames = new Set<string>();
+    let renames = 0;
+    const early: string[] = [];
+    const calls: WalCalls = {
+      ...realWalCalls,
+      open: (path, flags, mode, done) =>
+        realWalCalls.open(path, flags, mode, (error, fd) => {
+          paths.set(fd, path);
+          done(error, fd);
+        }),
+      rename: (from, to, done) => {
+        renames += 1;
+        unsyncedNames.add(to);
+        for (const [fd, path] of paths) if (path === from) paths.set(fd, to);
+        realWalCalls.rename(from, to, done);
+      },
+      fsync: (fd, done) =>
+        realWalCalls.fsync(fd, (error) => {
+          if (paths.get(fd) === directory) unsyncedNames.clear();
+          done(error);
+        }),
+      write: (fd, bytes, offset, length, position, done) => {
+        // The seal of segment n vouches for the name of n + 1; a group for that of its own.
+        if (unsyncedNames.has(paths.get(fd) ?? '')) early.push(`${paths.get(fd)} at ${position}`);
+        if (position > 4096 - 1024) for (const name of unsyncedNames) early.push(`seal before the name ${name}`);
+        realWalCalls.write(fd, bytes, offset, length, position, done);
+      },
+    };
+    const wal = await FsWal.create(directory, { identity, base: start, initial: first, segmentBytes: 4096, calls });
+    for (let i = 2; i < 30; i++) await writtenTo(wal, { hardState: undefined, entries: [entry(i, 1, 300)] });
+    await wal.close();
+    expect(renames).toBeGreaterThan(4);
+    expect(early).toEqual([]);
+  });
+
   it('writes the last group anew when opened, so that it rests on no page cache', async () => {
     const wal = await FsWal.create(directory, { identity, base: start, initial: first, segmentBytes: 8192 });
     await writtenTo(wal, { hardState: undefined, entries: [entry(2, 1, 100)] });

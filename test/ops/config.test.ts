@@ -41,6 +41,7 @@ describe('what is read', () => {
       requestTimeoutMs: 7_000,
       logLevel: 'info',
       logFormat: 'json',
+      peerDial: new Map(),
       warnings: [],
     });
   });
@@ -61,6 +62,19 @@ describe('what is read', () => {
     expect(config([], env)).toMatchObject({ name: 'l', heartbeatMs: 50, dataDir: 'l.leasehold' });
     expect(config(['--name=f'], env).name).toBe('f');
     expect(config([], { ETCD_NAME: 'e' }).name).toBe('e');
+  });
+
+  it('peers may be dialled elsewhere than they say', () => {
+    const cluster = 'n1=http://127.0.0.1:2380,n2=http://127.0.0.1:2,n3=http://127.0.0.1:3';
+    const read = config([
+      '--name=n1',
+      `--initial-cluster=${cluster}`,
+      '--peer-dial=n2=http://127.0.0.1:22,n3=http://127.0.0.1:33',
+    ]);
+    expect([...read.peerDial]).toEqual([
+      ['n2', 'http://127.0.0.1:22'],
+      ['n3', 'http://127.0.0.1:33'],
+    ]);
   });
 
   it('several client URLs, IPv6, port 0', () => {
@@ -177,6 +191,10 @@ describe('mistakes are one line that names the flag and the fix', () => {
     ],
     ['--initial-advertise-peer-urls=http://h:1,http://h:2', '--initial-advertise-peer-urls: names several URLs'],
     ['--initial-cluster-state=old', '--initial-cluster-state: "old" is not one of new, existing'],
+    [
+      '--peer-dial=n9=http://127.0.0.1:1',
+      '--peer-dial: "n9=http://127.0.0.1:1" does not name a member of --initial-cluster',
+    ],
     ['--heartbeat-interval=1', '--heartbeat-interval: "1" is not a whole number from 10 to 10000'],
     ['--heartbeat-interval=1e2', '--heartbeat-interval: "1e2" is not a whole number'],
     [

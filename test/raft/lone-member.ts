@@ -7,7 +7,7 @@ import { initialLog, initialMembership } from '../../src/raft/membership.ts';
 import type { Message } from '../../src/raft/message.ts';
 import type { RaftRestored } from '../../src/raft/options.ts';
 import { Raft } from '../../src/raft/raft.ts';
-import type { Ready } from '../../src/raft/ready.ts';
+import type { Ready, RoundAnswer } from '../../src/raft/ready.ts';
 import type { Configuration } from '../../src/raft/types.ts';
 import type { Entry, Index, MemberId, Term } from '../../src/store/entry.ts';
 
@@ -55,6 +55,9 @@ export class LoneMember {
   sent: Message[] = [];
   applied: Entry[] = [];
   last: Ready | undefined;
+  /** Answers to rounds, in order, and how often tickets were lost. */
+  readonly rounds: RoundAnswer[] = [];
+  roundsLost = 0;
   readonly writes: Ready['write'][] = [];
   writing = false;
 
@@ -68,6 +71,8 @@ export class LoneMember {
     const before = this.sent.length;
     for (let ready = this.raft.takeReady(); ready !== undefined; ready = this.raft.takeReady()) {
       this.last = ready;
+      if (ready.rounds !== undefined) this.rounds.push(ready.rounds);
+      if (ready.roundsLost) this.roundsLost++;
       this.sent.push(...ready.messages);
       this.applied.push(...ready.committed);
       if (ready.write === undefined) continue;

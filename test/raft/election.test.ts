@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest';
+import type { Vote } from '../../src/raft/message.ts';
+import { entry, LoneMember, restored } from './lone-member.ts';
+
+const vote = (term: number, over: Partial<Vote> = {}): Vote => ({
+  type: 'vote',
+  from: 2n,
+  to: 1n,
+  term,
+  lastIndex: 9,
+  lastTerm: term - 1,
+  transfer: false,
+  ...over,
+});
+const beatFrom = (from: bigint, term: number) =>
+  ({ type: 'heartbeat', from, to: 1n, term, commit: 0, round: 0 }) as const;
+
+describe('election', () => {
+  test('the timeout is random in [electionTicks, 2 electionTicks)', () => {
+    for (const [random, ticks] of [
+      [0, 10],
+      [0.55, 15],
+      [0.999, 19],
+    ] as const) {
+      const member = new LoneMember(restored(3), random);
+      member.tick(ticks - 1);
+      expect(member.raft.role).toBe('follower');
+      member.tick();
+      expect(member.raft.role).toBe('preCandidate');
+    }
+  });
+
+  test('a pre-vote changes nothing on disk, a vote request leaves only when the own vote is there (M01)', () => {
+    const member = new LoneMember(restored(3));
+    member.tick(20);
+    expect([member.raft.role, member.raft.term, member.writes.length]).toEqual(['preCandidate', 1, 0]);
+    member.syncing = false;
+    member.hear({ type: 'preVoteReply', from: 2n, to: 1n, term: 2, granted: true });
+    expect([member.raft.role, member.raft.term]).toEqual(['candidate', 2]);
+    expect(member.writes.at(-1)?.hardState).toEqual({ term: 2, vote: 1n, commit: 1 });
+    expect(member.lastTo(2n, 'vote')).toBeUndefined();
+    member.sync();
+    member.turn();
+    expect(member.lastTo(2n, 'vote')?.term).toBe(2);
+  });
+
+  test('a vote waits for the disk, and is dropped when the term is over before', () => {
+    const member = new LoneMember(restored(3));
+    member.syncing = false;
+    expect(member.hear(vote(5))).toEqual([]);
+    member.hear(vote(6, { from: 3n }));
+    member.sync();
+    expect(member.turn()).toEqual([]);
+    member.sync();
+    expect(member.turn()).toEqual([{ type: 'voteReply', from: 1n, to: 3n, term: 6, granted: true }]);
+    expect(member.lastTo(2n, 'voteReply')).toBeUndefined();
+  });
+
+  test('one vote a term, for whoever asked first; asking again is answered again', () => {
+    const member = new LoneMember(restored(3));
+    const answer = (from: bigint) => {
+      member.hear(vote(5, { from }));
+      return member.lastTo(from, 'voteReply')?.granted;
+    };
+    expect([answer(2n), answer(3n), answer(2n)]).toEqual([true, false, true]);
+  });
+
+  test('R4: no vote for a shorter log, nor for a longer one of an older term (M03)', () => {
+    const logs = [
+      [3, 2, true],
+      [9, 2, true],
+      [9, 1, false],
+      [2, 2, false],
+      [2, 3, true],
+    ] as const;
+    for (const [lastIndex, lastTerm, granted] of logs) {
+      const member = new LoneMember(restored(3, [entry(2, 1), entry(3, 2)]));
+      member.hear(vote(7, { lastIndex, lastTerm }));
+      expect(member.lastTo(2n, 'voteReply')?.granted).toBe(granted);
+      const other = new LoneMember(restored(3, [entry(2, 1), entry(3, 2)]));
+      other.hear({ type: 'preVote', from: 2n, to: 1n, term: 7, lastIndex, lastTerm });
+      expect(other.lastTo(2n, 'preVoteReply')?.granted).toBe(granted);
+    }
+  });
+
+  test('R10: who hears a leader takes no part, until an election timeout passes or the leader asks for it', () => {
+    const member = new LoneMember(restored(3));
+    member.hear(beatFrom(3n, 2));
+    expect(member.hear(vote(3))).toEqual([]);
+    expect(member.hear({ type: 'preVote', from: 2n, to: 1n, term: 3, lastIndex: 9, lastTerm: 2 })).toEqual([]);
+    expect(member.raft.term).toBe(2);
+    member.hear(vote(3, { transfer: true }));
+    expect(member.lastTo(2n, 'voteReply')?.granted).toBe(true);
+    const patient = new LoneMember(restored(3));
+    patient.hear(beatFrom(3n, 2));
+    patient.tick(10);
+    patient.hear(vote(3));
+    expect(patient.lastTo(2n, 'voteReply')?.granted).toBe(true);
+  });
+
+  test('a lost link to the leader makes it campaign soon; a heartbeat before that calls it back', () => {
+    const member = new LoneMember(restored(3), 0.9);
+    member.hear(beatFrom(3n, 2));
+    member.raft.linkLost(2n);
+    expect(member.raft.leader).toBe(3n);
+    member.raft.linkLost(3n);
+    expect(member.raft.leader).toBe(0n);
+    member.tick(3);
+    expect(member.raft.role).toBe('preCandidate');
+    member.hear(beatFrom(3n, 2));
+    expect([member.raft.role, member.raft.leader]).toEqual(['follower', 3n]);
+    member.tick(5);
+    expect(member.raft.role).toBe('follower');
+  });
+
+  test('late and foreign answers elect nobody', () => {
+    const member = new LoneMember(restored(5));
+    member.tick(20);
+    member.hear({ type: 'preVoteReply', from: 2n, to: 1n, term: 9, granted: true });
+    member.hear({ type: 'preVoteReply', from: 3n, to: 1n, term: 9, granted: true });
+    expect(member.raft.role).toBe('preCandidate');
+    for (const from of [2n, 3n] as const) member.hear({ type: 'preVoteReply', from, to: 1n, term: 2, granted: true });
+    expect(member.raft.role).toBe('candidate');
+    member.hear({ type: 'voteReply', from: 2n, to: 1n, term: 2, granted: true });
+    member.hear({ type: 'voteReply', from: 2n, to: 1n, term: 2, granted: true });
+    member.hear({ type: 'voteReply', from: 3n, to: 1n, term: 1, granted: true });
+    expect(member.raft.role).toBe('candidate');
+    member.hear({ type: 'voteReply', from: 4n, to: 1n, term: 2, granted: true });
+    expect(member.raft.role).toBe('leader');
+  });
+
+  test('a stuck disk keeps a member from campaigning', () => {
+    const member = new LoneMember(restored(3));
+    member.syncing = false;
+    member.hear({
+      type: 'append',
+      from: 2n,
+      to: 1n,
+      term: 2,
+      prevIndex: 1,
+      prevTerm: 1,
+      entries: [entry(2, 2)],
+      commit: 1,
+      round: 0,
+    });
+    expect(member.writing).toBe(true);
+    member.tick(9);
+    member.tick(40);
+    expect(member.raft.term).toBe(2);
+    expect(member.raft.role).toBe('follower');
+  });
+
+  test('R6: term and vote of a restart are those on disk', () => {
+    const member = new LoneMember(restored(3, [], { hardState: { term: 5, vote: 3n, commit: 1 } }));
+    member.hear(vote(5, { from: 2n }));
+    expect(member.lastTo(2n, 'voteReply')?.granted).toBe(false);
+    member.hear(vote(5, { from: 3n }));
+    expect(member.lastTo(3n, 'voteReply')?.granted).toBe(true);
+  });
+});
