@@ -67,6 +67,27 @@ export class IdTable {
     return slot;
   }
 
+  /**
+   * Adds an id in a slot of the caller's choice, as it was in another table: at or above `slotCount`. Slots passed over are free.
+   * False, and nothing is changed, if the id is there.
+   */
+  restoreHalves(slot: number, hi: number, lo: number): boolean {
+    assert(slot >= this.#slotCount, 'id-table: slots are restored in ascending order');
+    if (this.findHalves(hi, lo) !== NO_SLOT) return false;
+    if ((this.#size + 1) * 2 > this.#cells.length) this.#growCells();
+    if (slot >= this.#hi.length) this.#growColumns(slot + 1);
+    for (; this.#slotCount < slot; this.#slotCount++) {
+      this.#lo[this.#slotCount] = this.#free;
+      this.#free = this.#slotCount;
+    }
+    this.#slotCount++;
+    this.#hi[slot] = hi;
+    this.#lo[slot] = lo;
+    this.#place(slot);
+    this.#size++;
+    return true;
+  }
+
   /** Removes the id in `slot`, which is taken; the slot may be given out again. */
   remove(slot: number): void {
     const mask = this.#cells.length - 1;
@@ -109,12 +130,14 @@ export class IdTable {
       this.#free = this.#lo[slot] as number;
       return slot;
     }
-    if (this.#slotCount === this.#hi.length) {
-      const capacity = Math.ceil(this.#hi.length * 1.5);
-      this.#hi = grown(this.#hi, capacity);
-      this.#lo = grown(this.#lo, capacity);
-    }
+    if (this.#slotCount === this.#hi.length) this.#growColumns(this.#slotCount + 1);
     return this.#slotCount++;
+  }
+
+  #growColumns(slotsMin: number): void {
+    const capacity = Math.max(slotsMin, Math.ceil(this.#hi.length * 1.5));
+    this.#hi = grown(this.#hi, capacity);
+    this.#lo = grown(this.#lo, capacity);
   }
 
   #growCells(): void {

@@ -43,16 +43,16 @@ export class Outbox {
     for (const { command } of decided.slice(proposed)) duty.primary.undecided(command);
   }
 
-  /** A follower's clients: all commands of the turn in one message, all questions in another. */
+  /** A follower's clients: the commands of the turn in as few messages as fit, all questions in another. */
   forward(proposals: Proposals, questions: Questions, nowMs: number): void {
     const to = this.#raft.leader;
     if (to === NO_MEMBER) return;
     const envelope = { from: this.#member, to, term: this.#raft.term, boot: this.#boot };
-    const held = proposals.held();
-    if (held.length > 0) {
-      const commands = held.map((waiter) => waiter.encoded);
+    while (proposals.held().length > 0) {
+      const batch = nextBatch(proposals.held(), 0);
+      const commands = batch.map((waiter) => waiter.encoded);
       this.#peers.send(to, { ...envelope, type: 'forwardCommands', batch: ++this.#batch, commands });
-      proposals.aim(held.length, envelope.term);
+      proposals.aim(batch.length, envelope.term);
     }
     if (questions.heldCount === 0) return;
     const aimed = questions.aim(envelope.term, nowMs).map(({ seq, kind, id }) => ({ seq, kind, id }));
@@ -72,12 +72,12 @@ export class Outbox {
   }
 }
 
-/** As many items as fit one entry; at least one. */
-function nextBatch(items: readonly Outgoing[], start: number): readonly Outgoing[] {
+/** As many items as fit one entry, or one message to the leader; at least one. */
+function nextBatch<T extends { readonly encoded: Uint8Array }>(items: readonly T[], start: number): readonly T[] {
   let bytes = 0;
   let end = start;
   while (end < items.length) {
-    bytes += (items[end] as Outgoing).encoded.length;
+    bytes += (items[end] as T).encoded.length;
     if (end > start && bytes > entryPayloadBytesMax) break;
     end++;
   }

@@ -9,7 +9,7 @@ import type { Sparse } from './codec.ts';
 import { unavailableError } from './errors.ts';
 import type { Headers } from './header.ts';
 import { bigintOf, type Int } from './int64.ts';
-import { type LeaseObserver, wholeSeconds } from './lease.ts';
+import { type LeaseObserver, wholeSeconds } from './lease-wire.ts';
 import type { Member } from './member.ts';
 import { type HeaderMessage, wire } from './messages.ts';
 import type { CallContext, Incoming, Method, Outgoing } from './transport.ts';
@@ -22,10 +22,17 @@ interface Asked {
   answer: RenewalAnswer | undefined;
 }
 
-export function keepAliveMethod(member: Member, headers: Headers, observer: LeaseObserver): Method {
+/** `unansweredMax`: requests of one stream owed an answer, above which it is read no further. */
+export function keepAliveMethod(
+  member: Member,
+  headers: Headers,
+  observer: LeaseObserver,
+  unansweredMax = keepAlivesPerStreamMax,
+): Method {
   return {
     kind: 'bidi',
-    call: (incoming, outgoing, ctx) => new KeepAliveStream(member, headers, observer, incoming, outgoing, ctx),
+    call: (incoming, outgoing, ctx) =>
+      new KeepAliveStream(member, headers, observer, unansweredMax, incoming, outgoing, ctx),
   };
 }
 
@@ -33,6 +40,7 @@ class KeepAliveStream {
   readonly #member: Member;
   readonly #headers: Headers;
   readonly #observer: LeaseObserver;
+  readonly #unansweredMax: number;
   readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
   readonly #ctx: CallContext;
@@ -48,6 +56,7 @@ class KeepAliveStream {
     member: Member,
     headers: Headers,
     observer: LeaseObserver,
+    unansweredMax: number,
     incoming: Incoming,
     outgoing: Outgoing,
     ctx: CallContext,
@@ -55,6 +64,7 @@ class KeepAliveStream {
     this.#member = member;
     this.#headers = headers;
     this.#observer = observer;
+    this.#unansweredMax = unansweredMax;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#ctx = ctx;
@@ -119,7 +129,7 @@ class KeepAliveStream {
   /** Reads on only while the caller takes its answers and not too many are owed. */
   #adjustReading(): void {
     if (this.#over) return;
-    const pause = this.#blocked || this.#unanswered >= keepAlivesPerStreamMax;
+    const pause = this.#blocked || this.#unanswered >= this.#unansweredMax;
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#incoming.pause();

@@ -9,19 +9,13 @@ import { Headers } from './header.ts';
 import { bigintOf, int64Of, numberOf } from './int64.ts';
 import { keepAliveMethod } from './keep-alive.ts';
 import { write } from './kv.ts';
+import { type LeaseObserver, wholeSeconds } from './lease-wire.ts';
 import type { Member } from './member.ts';
 import { wire } from './messages.ts';
 import { unary } from './method.ts';
 import type { ServiceTable } from './transport.ts';
 
-/** Hears of what this member's clients did to leases; for metrics. */
-export interface LeaseObserver {
-  leaseGranted(ttlSeconds: number): void;
-  leaseRevoked(): void;
-  leaseRenewed(): void;
-}
-
-export function leaseService(member: Member, observer: LeaseObserver): ServiceTable {
+export function leaseService(member: Member, observer: LeaseObserver, keepAlivesPerStream?: number): ServiceTable {
   const headers = new Headers(member);
   const { options } = member;
   return {
@@ -49,7 +43,7 @@ export function leaseService(member: Member, observer: LeaseObserver): ServiceTa
         return { header: headers.at(revision) };
       },
     ),
-    '/etcdserverpb.Lease/LeaseKeepAlive': keepAliveMethod(member, headers, observer),
+    '/etcdserverpb.Lease/LeaseKeepAlive': keepAliveMethod(member, headers, observer, keepAlivesPerStream),
     '/etcdserverpb.Lease/LeaseTimeToLive': unary(
       wire.LeaseTimeToLiveRequest,
       wire.LeaseTimeToLiveResponse,
@@ -84,13 +78,8 @@ export function leaseService(member: Member, observer: LeaseObserver): ServiceTa
   };
 }
 
-/** A TTL as the wire says it: never more than was granted, and never 0, which means gone. */
-export function wholeSeconds(ttlMs: number): number {
-  return Math.max(1, Math.floor(ttlMs / 1000));
-}
-
 /** The living lease's times, undefined for none; throws what the client should hear if the member cannot say. */
-export function livingOrNot(answer: RenewalAnswer): { grantedMs: number; remainingMs: number } | undefined {
+function livingOrNot(answer: RenewalAnswer): { grantedMs: number; remainingMs: number } | undefined {
   if (answer.type === 'unavailable') throw unavailableError(answer.why);
   return answer.type === 'alive' ? answer : undefined;
 }

@@ -17,13 +17,15 @@ export interface ServicesOptions {
   readonly onBug: (error: unknown) => void;
   /** etcd's --watch-progress-notify-interval; 10 minutes if not given. */
   readonly progressIntervalMs?: number;
+  /** Keep-alives of one stream on their way; the limit of base/limits.ts if not given. */
+  readonly keepAlivesPerStream?: number;
 }
 
-export function services(member: Member, { metrics, onBug, progressIntervalMs }: ServicesOptions): ServiceTable {
+export function services(member: Member, { metrics, onBug, ...options }: ServicesOptions): ServiceTable {
   const table: ServiceTable = {
     ...kvService(member),
-    ...watchService(member, progressIntervalMs),
-    ...leaseService(member, metrics),
+    ...watchService(member, options.progressIntervalMs),
+    ...leaseService(member, metrics, options.keepAlivesPerStream),
     ...clusterService(member),
     ...maintenanceService(member),
     ...healthService(member),

@@ -11,7 +11,7 @@ import type { MemberConfig } from '../ops/config.ts';
 import type { Log } from '../ops/log.ts';
 import { Metrics } from '../ops/metrics.ts';
 import type { ClientListener } from '../rpc/accept.ts';
-import { clientPort } from '../rpc/client-port.ts';
+import { clientPort } from '../gateway/client-port.ts';
 import { NO_MEMBER } from '../store/entry.ts';
 import { Figures } from './figures.ts';
 import { hostPorts } from './host-ports.ts';

@@ -5,7 +5,7 @@
  * Invariants: S2, D1, D3.
  *
  *     meta     00                          | format u16 · index · term · revision · compacted · stamps · digest 4×u32 · configuration
- *     lease    01 id                       | stamp · granted ms · remaining ms
+ *     leases   01 page u32                 | which slots u32 · (id · stamp · granted ms · remaining ms) for each of them, ascending
  *     version  02 revision · sub u32       | create · version · lease · key length u32 · key · value      (version 0: tombstone)
  *     member   03 id                       | msgpack of [name, client urls]
  *
@@ -16,18 +16,26 @@ import { crc32 } from '../base/crc.ts';
 import type { MemberId } from '../store/entry.ts';
 import type { ImageRecord } from '../store/image.ts';
 import { decodeAttributes, encodeAttributes } from './codec.ts';
-import type { LeaseId } from './command.ts';
 import type { KeyVersion } from './key-index.ts';
 
 /** Raised when a layout changes; an image of another format is refused. */
-export const IMAGE_FORMAT = 1;
+export const IMAGE_FORMAT = 2;
 
 const FAMILY = { meta: 0, lease: 1, version: 2, member: 3 } as const;
 /** Bytes of the checksum that ends every record. */
 export const CRC_BYTES = 4;
-/** Bytes of the keys of two families. */
-export const LEASE_KEY_BYTES = 9;
-const LEASE_BODY_END = LEASE_KEY_BYTES + 24;
+/**
+ * Slots of one lease page. A million leases as records of their own took 8 to 10 CPU seconds to read at a start, most of it spent
+ * on LevelDB's and our own work per record; a larger page makes a single changed lease dearer to write.
+ */
+export const LEASES_PER_PAGE = 32;
+/** Bytes of a page's key, of what stands before its leases, and of one lease. */
+export const LEASE_PAGE_KEY_BYTES = 5;
+export const LEASE_PAGE_HEAD_BYTES = LEASE_PAGE_KEY_BYTES + 4;
+export const LEASE_BYTES = 32;
+/** Slots from here on are in no image: far beyond what fits in memory, but not beyond what a bad page could name. */
+const LEASE_SLOTS_MAX = 2 ** 28;
+/** Bytes of a version's key. */
 export const VERSION_KEY_BYTES = 13;
 const VERSION_HEAD_BYTES = VERSION_KEY_BYTES + 28;
 const META_HEAD_BYTES = 1 + 2 + 40 + 16;
@@ -52,13 +60,17 @@ export interface ImageMeta {
   readonly configuration: Uint8Array;
 }
 
-export interface LeaseRecord {
+/**
+ * The leases of `LEASES_PER_PAGE` neighbouring slots of the member that wrote the image. Slots are no part of the state: members
+ * number them differently, and the digest counts leases, not pages. A view: good until the next record is opened.
+ */
+export interface LeasePage {
   readonly type: 'lease';
-  readonly id: LeaseId;
-  readonly stamp: number;
-  readonly grantedMs: number;
-  /** 0: none recorded. */
-  readonly remainingMs: number;
+  readonly firstSlot: number;
+  /** Bit i: the lease of slot `firstSlot + i` is in it. Never 0. */
+  readonly slots: number;
+  /** The leases, `LEASE_BYTES` each, from `LEASE_PAGE_HEAD_BYTES` on. */
+  readonly bytes: Buffer;
 }
 
 /** A version of a key; the key instead of its node. */
@@ -76,7 +88,7 @@ export interface MemberRecord {
 
 export type DecodedRecord =
   | { readonly type: 'meta'; readonly meta: ImageMeta }
-  | LeaseRecord
+  | LeasePage
   | VersionRecord
   | ({ readonly type: 'member' } & MemberRecord);
 
@@ -97,11 +109,23 @@ export function hashedLength(record: Unsealed): number {
   return record.bytes.length - CRC_BYTES;
 }
 
-/** Bytes of a lease record. */
-export const LEASE_RECORD_BYTES = LEASE_BODY_END + CRC_BYTES;
+/** Writes key and head of a lease page at `at`. `slots` as in `LeasePage`. */
+export function writeLeasePageHead(bytes: Buffer, at: number, page: number, slots: number): void {
+  bytes[at] = FAMILY.lease;
+  bytes.writeUInt32BE(page, at + 1);
+  bytes.writeUInt32BE(slots >>> 0, at + LEASE_PAGE_KEY_BYTES);
+}
 
-/** Writes a lease record at `at`. The id comes in its two int32 halves. */
-export function writeLeaseRecord(
+/** The key of a lease page, for its deletion. */
+export function leasePageKey(page: number): Uint8Array {
+  const key = Buffer.allocUnsafe(LEASE_PAGE_KEY_BYTES);
+  key[0] = FAMILY.lease;
+  key.writeUInt32BE(page, 1);
+  return key;
+}
+
+/** Writes one lease at `at`; these bytes are also what the digest counts of it. The id comes in its two int32 halves. */
+export function writeLease(
   bytes: Buffer,
   at: number,
   hi: number,
@@ -110,20 +134,18 @@ export function writeLeaseRecord(
   grantedMs: number,
   remainingMs: number,
 ): void {
-  bytes[at] = FAMILY.lease;
-  bytes.writeInt32BE(hi, at + 1);
-  bytes.writeInt32BE(lo, at + 5);
-  writeUint64(bytes, stamp, at + 9);
-  writeUint64(bytes, grantedMs, at + 17);
-  writeUint64(bytes, remainingMs, at + 25);
+  bytes.writeInt32BE(hi, at);
+  bytes.writeInt32BE(lo, at + 4);
+  writeUint64(bytes, stamp, at + 8);
+  writeUint64(bytes, grantedMs, at + 16);
+  writeUint64(bytes, remainingMs, at + 24);
 }
 
-/** The key of a lease's record, for its deletion. */
-export function leaseKey(id: LeaseId): Uint8Array {
-  const key = Buffer.allocUnsafe(LEASE_KEY_BYTES);
-  key[0] = FAMILY.lease;
-  key.writeBigInt64BE(id, 1);
-  return key;
+/** Leases of a page. */
+export function leasesIn({ slots }: LeasePage): number {
+  let count = 0;
+  for (let rest = slots; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }
 
 /** Bytes of a version's record. */
@@ -206,15 +228,13 @@ export function decodeRecord({ bytes, keyLength }: Unsealed): DecodedRecord | st
       };
       return { type: 'meta', meta };
     }
-    case FAMILY.lease:
-      if (keyLength !== LEASE_KEY_BYTES || end !== LEASE_BODY_END) return 'a lease record of the wrong size';
-      return {
-        type: 'lease',
-        id: bytes.readBigInt64BE(1),
-        stamp: readUint64(bytes, 9),
-        grantedMs: readUint64(bytes, 17),
-        remainingMs: readUint64(bytes, 25),
-      };
+    case FAMILY.lease: {
+      if (keyLength !== LEASE_PAGE_KEY_BYTES || end <= LEASE_PAGE_HEAD_BYTES) return 'a lease page of the wrong size';
+      const firstSlot = bytes.readUInt32BE(1) * LEASES_PER_PAGE;
+      const page: LeasePage = { type: 'lease', firstSlot, slots: bytes.readInt32BE(LEASE_PAGE_KEY_BYTES), bytes };
+      if (end !== LEASE_PAGE_HEAD_BYTES + leasesIn(page) * LEASE_BYTES) return 'a lease page of the wrong size';
+      return firstSlot < LEASE_SLOTS_MAX ? page : 'a lease page beyond all slots';
+    }
     case FAMILY.version: {
       if (keyLength !== VERSION_KEY_BYTES || end < VERSION_HEAD_BYTES) return 'a key record of the wrong size';
       const keyEnd = VERSION_HEAD_BYTES + bytes.readUInt32BE(37);
@@ -246,6 +266,7 @@ function writeUint64(bytes: Buffer, value: number, at: number): void {
   bytes.writeUInt32BE(value >>> 0, at + 4);
 }
 
-function readUint64(bytes: Buffer, at: number): number {
+/** The reverse of `writeUint64`. */
+export function readUint64(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
 }

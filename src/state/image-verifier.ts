@@ -6,7 +6,17 @@
 import { compareBytes } from '../base/bytes.ts';
 import type { ImageRecord } from '../store/image.ts';
 import { RecordSum } from './digest.ts';
-import { type DecodedRecord, decodeRecord, hashedLength, type ImageMeta, Opener } from './image-records.ts';
+import {
+  type DecodedRecord,
+  decodeRecord,
+  hashedLength,
+  type ImageMeta,
+  LEASE_BYTES,
+  LEASE_PAGE_HEAD_BYTES,
+  type LeasePage,
+  leasesIn,
+  Opener,
+} from './image-records.ts';
 import { stateDigest } from './state-digest.ts';
 
 /** Why an image cannot be used. Not an Error: nobody throws it. */
@@ -38,8 +48,15 @@ export class ImageVerifier {
     const decoded = decodeRecord(bytes);
     if (typeof decoded === 'string') return this.#damage(record, decoded);
     if (decoded.type === 'meta') this.#meta = decoded.meta;
+    else if (decoded.type === 'lease') this.#addLeases(decoded);
     else this.sums[decoded.type].add(bytes.bytes, 0, hashedLength(bytes));
     return decoded;
+  }
+
+  #addLeases(page: LeasePage): void {
+    const end = LEASE_PAGE_HEAD_BYTES + leasesIn(page) * LEASE_BYTES;
+    for (let at = LEASE_PAGE_HEAD_BYTES; at < end; at += LEASE_BYTES)
+      this.sums.lease.add(page.bytes, at, at + LEASE_BYTES);
   }
 
   #damage({ key }: ImageRecord, what: string): ImageDamage {

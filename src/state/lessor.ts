@@ -8,18 +8,18 @@ import { assert } from '../base/assert.ts';
 import { bytesOf } from '../base/bytes.ts';
 import { IdTable, NO_SLOT } from '../base/id-table.ts';
 import type { ImageOp } from '../store/image.ts';
-import { type LeaseId, NO_LEASE } from './command.ts';
+import type { LeaseId } from './command.ts';
 import { RecordSum } from './digest.ts';
 import {
-  CRC_BYTES,
-  LEASE_KEY_BYTES,
-  LEASE_RECORD_BYTES,
-  type LeaseRecord,
-  leaseKey,
-  writeChecksum,
-  writeLeaseRecord,
+  LEASE_BYTES,
+  LEASE_PAGE_HEAD_BYTES,
+  LEASES_PER_PAGE,
+  type LeasePage,
+  readUint64,
+  writeLease,
 } from './image-records.ts';
 import type { KeyNode } from './key-index.ts';
+import { LeasePages } from './lease-pages.ts';
 
 /** Bytes that a lease counts for in the quota, as in etcd. */
 const LEASE_QUOTA_BYTES = 64;
@@ -31,17 +31,14 @@ export class Lessor {
   #grantedMs = new Float64Array(this.#ids.slotCapacity);
   #remainingMs = new Float64Array(this.#ids.slotCapacity);
   #keyCounts = new Int32Array(this.#ids.slotCapacity);
-  /** 1: in `#dirtySlots`, that is changed since the last image batch. */
-  #dirty = new Uint8Array(this.#ids.slotCapacity);
   /** Head of each lease's list of keys. */
   readonly #firstKeys: (KeyNode | undefined)[] = [];
   #attachedKeyCount = 0;
   #stampsGiven = 0;
-  #dirtySlots: number[] = [];
-  #endedIds: LeaseId[] = [];
+  readonly #pages = new LeasePages();
   readonly #sum = new RecordSum();
-  /** One lease record, for the sum. */
-  readonly #room = Buffer.alloc(LEASE_RECORD_BYTES);
+  /** One lease, for the sum. */
+  readonly #room = Buffer.alloc(LEASE_BYTES);
 
   // ── the view (primary, rpc) ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -117,8 +114,10 @@ export class Lessor {
   /** A new lease with a new stamp. The id is not in use. Returns its slot. */
   grant(id: LeaseId, grantedMs: number): number {
     this.#stampsGiven += 1;
-    const slot = this.#occupy(id, this.#stampsGiven, grantedMs, 0);
+    const slot = this.#ids.add(id);
+    this.#fill(slot, this.#stampsGiven, grantedMs, 0);
     this.#record(slot);
+    this.#pages.granted(slot);
     return slot;
   }
 
@@ -126,11 +125,11 @@ export class Lessor {
   end(slot: number): void {
     assert(this.isLive(slot), 'L2: only a live lease ends');
     assert(this.#keyCounts[slot] === 0 && this.#firstKeys[slot] === undefined, 'L5: a lease ends with its keys');
-    this.#endedIds.push(this.idAt(slot));
     this.#unrecord(slot);
     this.#stamps[slot] = 0;
     this.#remainingMs[slot] = 0;
     this.#ids.remove(slot);
+    this.#pages.ended(slot);
   }
 
   /** Records what is left of a lease (L6): within 1 … granted. */
@@ -174,34 +173,22 @@ export class Lessor {
   }
 
   get pendingImageBytes(): number {
-    return (this.#dirtySlots.length + this.#endedIds.length) * LEASE_RECORD_BYTES;
+    return this.#pages.pendingBytes;
   }
 
-  /** Appends what changed since the last call: one operation a lease, deletions first. */
+  /** Appends what changed since the last call: one operation a page of leases. */
   drainImageOps(into: ImageOp[]): void {
-    for (const id of this.#endedIds)
-      if (this.slotOf(id) === NO_SLOT) into.push({ key: leaseKey(id), value: undefined });
-    // One buffer for all of them.
-    const bytes = Buffer.allocUnsafeSlow(this.#dirtySlots.length * LEASE_RECORD_BYTES);
-    let at = 0;
-    for (const slot of this.#dirtySlots) {
-      this.#dirty[slot] = 0;
-      if (!this.isLive(slot)) continue;
-      const end = at + LEASE_RECORD_BYTES;
-      this.#write(slot, bytes, at);
-      writeChecksum(bytes, at, end);
-      into.push({ key: bytes.subarray(at, at + LEASE_KEY_BYTES), value: bytes.subarray(at + LEASE_KEY_BYTES, end) });
-      at = end;
-    }
-    this.#endedIds = [];
-    this.#dirtySlots = [];
+    this.#pages.drain(into, this.#writeLiveAt);
   }
 
-  /** Takes over one lease of an image, not there yet. False if its record is out of bounds. Not counted before `restored`. */
-  restore({ id, stamp, grantedMs, remainingMs }: LeaseRecord): boolean {
-    if (id === NO_LEASE || stamp < 1 || grantedMs < 1 || remainingMs > grantedMs) return false;
-    this.#occupy(id, stamp, grantedMs, remainingMs);
-    this.#stampsGiven = Math.max(this.#stampsGiven, stamp);
+  /** Takes over a page of an image, in ascending order. False if a lease is out of bounds or there. Not counted before `restored`. */
+  restore({ firstSlot, slots, bytes }: LeasePage): boolean {
+    let at = LEASE_PAGE_HEAD_BYTES;
+    for (let i = 0; i < LEASES_PER_PAGE; i++) {
+      if ((slots & (1 << i)) === 0) continue;
+      if (!this.#restoreAt(firstSlot + i, bytes, at)) return false;
+      at += LEASE_BYTES;
+    }
     return true;
   }
 
@@ -215,25 +202,35 @@ export class Lessor {
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #occupy(id: LeaseId, stamp: number, grantedMs: number, remainingMs: number): number {
-    const slot = this.#ids.add(id);
+  #restoreAt(slot: number, bytes: Buffer, at: number): boolean {
+    const [hi, lo] = [bytes.readInt32BE(at), bytes.readInt32BE(at + 4)];
+    const stamp = readUint64(bytes, at + 8);
+    const grantedMs = readUint64(bytes, at + 16);
+    const remainingMs = readUint64(bytes, at + 24);
+    if ((hi | lo) === 0 || stamp < 1 || grantedMs < 1 || remainingMs > grantedMs) return false;
+    if (!this.#ids.restoreHalves(slot, hi, lo)) return false;
+    this.#fill(slot, stamp, grantedMs, remainingMs);
+    this.#pages.restored(slot);
+    this.#stampsGiven = Math.max(this.#stampsGiven, stamp);
+    return true;
+  }
+
+  #fill(slot: number, stamp: number, grantedMs: number, remainingMs: number): void {
     if (slot >= this.#stamps.length) this.#growColumns();
-    if (slot === this.#firstKeys.length) this.#firstKeys.push(undefined);
+    while (this.#firstKeys.length <= slot) this.#firstKeys.push(undefined);
     this.#stamps[slot] = stamp;
     this.#grantedMs[slot] = grantedMs;
     this.#remainingMs[slot] = remainingMs;
-    return slot;
   }
 
   #record(slot: number): void {
     this.#write(slot, this.#room, 0);
-    this.#sum.add(this.#room, 0, LEASE_RECORD_BYTES - CRC_BYTES);
-    this.#markDirty(slot);
+    this.#sum.add(this.#room, 0, LEASE_BYTES);
   }
 
   #unrecord(slot: number): void {
     this.#write(slot, this.#room, 0);
-    this.#sum.subtract(this.#room, 0, LEASE_RECORD_BYTES - CRC_BYTES);
+    this.#sum.subtract(this.#room, 0, LEASE_BYTES);
   }
 
   #rerecord(slot: number, stamp: number, remainingMs: number): void {
@@ -241,18 +238,20 @@ export class Lessor {
     this.#stamps[slot] = stamp;
     this.#remainingMs[slot] = remainingMs;
     this.#record(slot);
+    this.#pages.changed(slot);
   }
 
   #write(slot: number, bytes: Buffer, at: number): void {
     const [hi, lo] = [this.#ids.hiAt(slot), this.#ids.loAt(slot)];
-    writeLeaseRecord(bytes, at, hi, lo, this.stampAt(slot), this.grantedMsAt(slot), this.remainingMsAt(slot));
+    writeLease(bytes, at, hi, lo, this.stampAt(slot), this.grantedMsAt(slot), this.remainingMsAt(slot));
   }
 
-  #markDirty(slot: number): void {
-    if (this.#dirty[slot] === 1) return;
-    this.#dirty[slot] = 1;
-    this.#dirtySlots.push(slot);
-  }
+  /** For `LeasePages.drain`. */
+  readonly #writeLiveAt = (slot: number, bytes: Buffer, at: number): boolean => {
+    if (slot >= this.slotCount || !this.isLive(slot)) return false;
+    this.#write(slot, bytes, at);
+    return true;
+  };
 
   #attach(node: KeyNode, slot: number): void {
     assert(this.isLive(slot), 'L9: a key is attached to a live lease');
@@ -285,9 +284,6 @@ export class Lessor {
     const keyCounts = new Int32Array(capacity);
     keyCounts.set(this.#keyCounts);
     this.#keyCounts = keyCounts;
-    const dirty = new Uint8Array(capacity);
-    dirty.set(this.#dirty);
-    this.#dirty = dirty;
   }
 }
 

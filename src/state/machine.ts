@@ -61,7 +61,7 @@ export class Machine {
       const read = verifier.read(record);
       if (read instanceof ImageDamage) return read;
       if (read.type === 'lease') {
-        if (!machine.lessor.restore(read)) return new ImageDamage('a lease record is out of bounds');
+        if (!machine.lessor.restore(read)) return new ImageDamage('a lease is out of bounds, or is there twice');
       } else if (read.type === 'version') versions.push(read);
       else if (read.type === 'member') members.push(read);
     }

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { wire } from '../../src/rpc/messages.ts';
-import { bytes, Fixture, type FixtureOptions, until } from './wire-client.ts';
+import { Fixture, type FixtureOptions, until } from './wire-client.ts';
 
 const http2Preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const emptySettings = '\0\0\0\x04\0\0\0\0\0';
@@ -143,19 +143,19 @@ describe('caps', () => {
   });
 
   test('keep-alives of one stream: read no further than the cap, and on when answered', async () => {
-    await start();
+    await start({ keepAlivesPerStream: 200 });
     const { member } = fixture;
     member.apply({ type: 'grant', id: 7n, ttlMs: 60_000 });
     member.held.set(7n, []);
     const stream = fixture.client().keepAlive();
-    const sent = 10_500;
+    const sent = 1_000;
     for (let at = 0; at < sent; at++) stream.send({ ID: 7 });
     const held = member.held.get(7n) ?? [];
-    await until(() => held.length >= 10_000, 'the cap is reached');
+    await until(() => held.length >= 200, 'the cap is reached');
     await stillServes();
     await stillServes();
     // A few that grpc-js had taken from the socket before it was paused.
-    expect(held.length).toBeLessThan(10_100);
+    expect(held.length).toBeLessThan(300);
     member.held.delete(7n);
     for (const release of held) release();
     for (let at = 0; at < sent; at++) await stream.next();
@@ -264,6 +264,5 @@ describe('closing', () => {
     stream.raw.cancel();
     await closing;
     await until(() => idle.closed, 'the idle one is cut');
-    expect(bytes('')).toHaveLength(0);
   });
 });

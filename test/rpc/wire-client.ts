@@ -1,9 +1,9 @@
 /** A server on a free port with a fake member behind it, and a raw gRPC client that speaks our own codec to it. */
 import * as grpc from '@grpc/grpc-js';
 import { asBuffer } from '../../src/base/bytes.ts';
+import { type ClientPortOptions, clientPort } from '../../src/gateway/client-port.ts';
 import { Metrics } from '../../src/ops/metrics.ts';
 import type { ClientListener } from '../../src/rpc/accept.ts';
-import { type ClientPortOptions, clientPort } from '../../src/rpc/client-port.ts';
 import type { Sparse, WireType } from '../../src/rpc/codec.ts';
 import {
   type LeaseIdMessage,

@@ -1,12 +1,12 @@
 /** Puts together what clients talk to: services on gRPC, pages on HTTP, one listener in front. The program's way in. */
 
 import { receiveSlackBytes, streamsPerConnectionMax, watchStreamBufferBytesMax } from '../base/limits.ts';
-import { gatewayServer } from '../gateway/http.ts';
 import type { Metrics } from '../ops/metrics.ts';
-import { type AcceptOptions, ClientListener } from './accept.ts';
-import { GrpcJsTransport } from './grpc-js-transport.ts';
-import type { Member } from './member.ts';
-import { services } from './services.ts';
+import { type AcceptOptions, ClientListener } from '../rpc/accept.ts';
+import { GrpcJsTransport } from '../rpc/grpc-js-transport.ts';
+import type { Member } from '../rpc/member.ts';
+import { services } from '../rpc/services.ts';
+import { gatewayServer } from './http.ts';
 
 export interface ClientPortOptions {
   readonly member: Member;
@@ -16,6 +16,7 @@ export interface ClientPortOptions {
   /** etcd's --max-concurrent-streams. */
   readonly streamsPerConnection?: number;
   readonly streamBufferBytes?: number;
+  readonly keepAlivesPerStream?: number;
   readonly progressIntervalMs?: number;
   readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
   /** Caps and deadlines of connections, where they differ from base/limits.ts. */
@@ -24,11 +25,12 @@ export interface ClientPortOptions {
 
 /** A listener that is not listening yet: `listen(host, port)`, then `close(graceMs)`. */
 export function clientPort(options: ClientPortOptions): ClientListener {
-  const { member, metrics, onBug, progressIntervalMs } = options;
+  const { member, metrics, onBug, progressIntervalMs, keepAlivesPerStream } = options;
   const table = services(member, {
     metrics,
     onBug,
     ...(progressIntervalMs === undefined ? {} : { progressIntervalMs }),
+    ...(keepAlivesPerStream === undefined ? {} : { keepAlivesPerStream }),
   });
   const http2 = new GrpcJsTransport(table, {
     receiveBytesMax: member.options.maxRequestBytes + receiveSlackBytes,
