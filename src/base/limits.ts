@@ -63,6 +63,8 @@ export const connectionsPerAddressMax = 10_000;
 export const streamsPerConnectionMax = 10_000;
 /** Commands of followers' clients that a leader keeps before it has proposed them. */
 export const forwardedCommandsMax = 100_000;
+/** Batches of one follower that a leader remembers having taken; a copy that comes later than that is passed over. */
+export const forwardBatchesRememberedMax = 1_024;
 
 /** Revisions one pull of a watcher reads; a longer look back takes several pulls. */
 export const watchRevisionsPerPullMax = 4_096;

@@ -6,7 +6,7 @@
  * Why a refusal is safe only here: within one term a leader is one boot of one member, so a batch number not seen before in
  * that term was certainly not proposed in it. Anybody else may be looking at the second copy of a batch that was.
  */
-import { forwardedCommandsMax } from '../base/limits.ts';
+import { forwardBatchesRememberedMax, forwardedCommandsMax } from '../base/limits.ts';
 import { decodeCommand } from '../state/codec.ts';
 import type { Command } from '../state/command.ts';
 import type { MemberId, Term } from '../store/entry.ts';
@@ -18,9 +18,11 @@ export interface Forwarded {
   readonly command: Command;
 }
 
+/** Which batches of a member's boot were taken: all that matter, up to a window below the highest. */
 interface Taken {
   readonly boot: number;
-  readonly batch: number;
+  highest: number;
+  readonly batches: Set<number>;
 }
 
 export class Forwards {
@@ -43,11 +45,7 @@ export class Forwards {
    */
   take(message: ForwardCommands, self: MemberId, leading: Term | undefined): ForwardRefused | undefined {
     if (leading === undefined || message.term !== leading) return undefined;
-    const taken = this.#taken.get(message.from);
-    const isNew =
-      taken === undefined || message.boot > taken.boot || (message.boot === taken.boot && message.batch > taken.batch);
-    if (!isNew) return undefined;
-    this.#taken.set(message.from, { boot: message.boot, batch: message.batch });
+    if (!this.#isFirst(message)) return undefined;
     const refused: number[] = [];
     for (const encoded of message.commands) {
       const decoded = decodeCommand(encoded);
@@ -67,6 +65,24 @@ export class Forwards {
       boot: message.boot,
       seqs: refused,
     };
+  }
+
+  /** Notes the batch. False for a second copy, for a batch of an older boot, and for one so late that nobody remembers. */
+  #isFirst({ from, boot, batch }: ForwardCommands): boolean {
+    let taken = this.#taken.get(from);
+    if (taken === undefined || boot > taken.boot) {
+      taken = { boot, highest: 0, batches: new Set() };
+      this.#taken.set(from, taken);
+    }
+    if (boot < taken.boot || taken.batches.has(batch) || batch <= taken.highest - forwardBatchesRememberedMax)
+      return false;
+    taken.batches.add(batch);
+    taken.highest = Math.max(taken.highest, batch);
+    if (taken.batches.size > 2 * forwardBatchesRememberedMax) {
+      for (const old of taken.batches)
+        if (old <= taken.highest - forwardBatchesRememberedMax) taken.batches.delete(old);
+    }
+    return true;
   }
 
   /** Leadership is lost: what was not proposed never will be by us. */

@@ -2,6 +2,7 @@
  * Carries a `ServiceTable` over @grpc/grpc-js: raw bytes in and out, sockets injected by our accept layer. Knows no service.
  * Owns per stream one count of bytes not yet taken by HTTP/2, which is what `Outgoing.write` answers by.
  */
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { asBuffer } from '../base/bytes.ts';
@@ -50,6 +51,7 @@ export class GrpcJsTransport {
       'grpc.enable_channelz': 0,
     });
     for (const [name, method] of Object.entries(table)) this.#mount(name, method, options);
+    passOverDeadStreams(this.#server);
     this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   }
 
@@ -82,6 +84,19 @@ export class GrpcJsTransport {
         break;
     }
   }
+}
+
+/**
+ * Node tells of a new stream a tick after it read it. If its client has reset it by then, and it names no content type of gRPC or
+ * no method of ours, grpc-js 1.14 answers it all the same, Node throws, nobody catches, and the process ends: one packet
+ * kills a member. There is no public hook this early; a version that has renamed this one refuses to start.
+ */
+function passOverDeadStreams(server: grpc.Server): void {
+  const onStream: unknown = Reflect.get(server, '_streamHandler');
+  if (typeof onStream !== 'function') throw new Error('this version of @grpc/grpc-js takes streams in another way');
+  Reflect.set(server, '_streamHandler', (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => {
+    if (!stream.destroyed && !stream.closed) Reflect.apply(onStream, server, [interceptors, stream, headers]);
+  });
 }
 
 const serialize = (bytes: Uint8Array): Buffer => asBuffer(bytes);

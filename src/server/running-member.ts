@@ -5,13 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Booted } from '../disk/boot.ts';
 import { measureSpace } from '../disk/space.ts';
+import { clientPort } from '../gateway/client-port.ts';
 import type { Input } from '../node/input.ts';
 import { Node } from '../node/node.ts';
 import type { MemberConfig } from '../ops/config.ts';
 import type { Log } from '../ops/log.ts';
 import { Metrics } from '../ops/metrics.ts';
 import type { ClientListener } from '../rpc/accept.ts';
-import { clientPort } from '../gateway/client-port.ts';
 import { NO_MEMBER } from '../store/entry.ts';
 import { Figures } from './figures.ts';
 import { hostPorts } from './host-ports.ts';

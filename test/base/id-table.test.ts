@@ -64,6 +64,19 @@ describe('IdTable', () => {
     expect(table.size).toBe(0);
   });
 
+  it('restores ids in their slots, with the slots between free', () => {
+    const table = new IdTable();
+    expect(table.restoreHalves(3, 0, 7)).toBe(true);
+    expect(table.restoreHalves(70, -1, -7)).toBe(true);
+    expect(table.restoreHalves(71, 0, 7)).toBe(false);
+    expect([table.find(7n), table.find(-7n), table.size, table.slotCount]).toEqual([3, 70, 2, 71]);
+    const given = Array.from({ length: 70 }, (_, i) => table.add(BigInt(100 + i)));
+    expect(new Set([...given, 3, 70]).size).toBe(72);
+    expect([Math.min(...given), Math.max(...given)]).toEqual([0, 71]);
+    expect(given.slice(0, -1).every((slot) => slot < 70)).toBe(true);
+    expect(() => table.restoreHalves(5, 0, 1_000)).toThrow('ascending');
+  });
+
   it('refuses to remove what is not there', () => {
     const table = new IdTable();
     const slot = table.add(5n);

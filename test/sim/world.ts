@@ -26,6 +26,8 @@ export class World {
   readonly checks = new Checks();
   readonly members: SimMember[] = [];
   crashes = 0;
+  /** How often a sync takes up to 200 ms instead of about one. */
+  diskStallChance = 0.02;
 
   constructor(seed: bigint, memberCount: number) {
     this.prng = new Prng(seed, 'world');
@@ -183,7 +185,9 @@ export class SimMember {
       wal: {
         write: (group) => {
           this.#disks.writeLog(group, () => this.enqueue({ type: 'persisted' }));
-          after(0.1 + this.#prng.unit() * (this.#prng.chance(0.02) ? 200 : 1), () => this.#disks.logSynced());
+          after(0.1 + this.#prng.unit() * (this.#prng.chance(this.#world.diskStallChance) ? 200 : 1), () =>
+            this.#disks.logSynced(),
+          );
         },
         dropUpTo: (index) => this.#disks.dropLog(index),
       },

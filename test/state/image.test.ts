@@ -1,6 +1,7 @@
 /** The image: batches, frozen layouts, and that damage of every kind is found (S2). The random logs are in machine-model.test.ts. */
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
+import type { Command } from '../../src/state/command.ts';
 import { Opener, sealed } from '../../src/state/image-records.ts';
 import { ImageDamage, verifyRecords } from '../../src/state/image-verifier.ts';
 import { Machine } from '../../src/state/machine.ts';
@@ -39,14 +40,13 @@ const damageOf = (records: Iterable<ImageRecord>): string => {
 };
 
 describe('records', () => {
-  it('have the frozen bytes of image format 1', () => {
+  it('have the frozen bytes of image format 2', () => {
     const lines = imageOf(small().machine)
       .records()
       .map(({ key, value }) => `${Buffer.from(key).toString('hex')} ${Buffer.from(value).toString('hex')}`);
     expect(lines).toEqual([
-      '00 000100000000000000020000000000000001000000000000000400000000000000000000000000000002bd8fb427fdb0659877544ffaf4eb7da2636f6e66696775726174696f6e4dd665a0',
-      '010000000000000005 00000000000000010000000200000000000000000000004dfd2f33ae',
-      '018000000000000000 000000000000000200000000000003e8000000000000000018a0d501',
+      '00 000200000000000000020000000000000001000000000000000400000000000000000000000000000002b3976dc2fd7636514488681f37625edc636f6e66696775726174696f6e91e1bdfe',
+      '0100000000 00000003000000000000000500000000000000010000000200000000000000000000004d8000000000000000000000000000000200000000000003e8000000000000000097d27d66',
       '02000000000000000200000000 00000000000000020000000000000001000000000000000500000001616f6e65e6cca766',
       '02000000000000000300000000 0000000000000003000000000000000100000000000000000000000262ff74776f32b5b410',
       '02000000000000000400000000 0000000000000000000000000000000000000000000000000000000262ff877927a3',
@@ -67,7 +67,7 @@ describe('records', () => {
 });
 
 describe('batches', () => {
-  it('hold one change a lease, however often it changed, and nothing twice', () => {
+  it('hold one change a page of leases, however often it changed, and nothing twice', () => {
     const { machine, feeder } = small();
     machine.takeImageBatch();
     const base = machine.lessor.stampsGiven;
@@ -81,8 +81,8 @@ describe('batches', () => {
     expect(machine.lessor.stampsGiven).toBe(base + 100);
     const batch = machine.takeImageBatch();
     const puts = batch?.ops.filter((op) => op.value !== undefined).map((op) => Buffer.from(op.key).toString('hex'));
-    expect(puts).toEqual(['010000000000000005', '00']);
-    expect(batch?.ops.slice(0, -2).every((op) => op.value === undefined)).toBe(true);
+    expect(puts).toEqual(['0100000000', '00']);
+    expect(batch?.ops.length).toBe(2);
   });
 
   it('carry the applied index even where no record changed', () => {
@@ -106,6 +106,56 @@ describe('batches', () => {
     const real = ops.reduce((sum, op) => sum + op.key.length + (op.value?.length ?? 0), 0);
     expect(announced).toBeGreaterThan(real * 0.7);
     expect(announced).toBeLessThan(real * 1.7);
+  });
+});
+
+describe('pages of leases', () => {
+  const grants = (from: number, to: number): Command[] =>
+    Array.from({ length: to - from }, (_, i) => ({ type: 'grant', id: BigInt(from + i) * 7n, ttlMs: 1_000 + i }));
+  const revoke = (n: number): Command => ({ type: 'revoke', id: BigInt(n) * 7n });
+
+  it('touch one record for neighbouring slots, and are deleted when their last lease ends', () => {
+    const machine = new Machine();
+    const feeder = new Feeder(machine);
+    const image = new ImageDouble();
+    const written = (): string[] => {
+      const announced = machine.pendingImageBytes;
+      const batch = machine.takeImageBatch();
+      if (batch === undefined) return [];
+      image.write(batch);
+      const real = batch.ops.reduce((sum, op) => sum + op.key.length + (op.value?.length ?? 0), 0);
+      expect(Math.abs(announced - real)).toBeLessThan(64);
+      return batch.ops.map(
+        ({ key, value }) => `${Buffer.from(key).toString('hex')}${value === undefined ? ' gone' : ''}`,
+      );
+    };
+    feeder.entry(...grants(1, 101));
+    expect(written()).toEqual(['0100000000', '0100000001', '0100000002', '0100000003', '00']);
+    feeder.entry(revoke(33));
+    expect(written()).toEqual(['0100000001', '00']);
+    feeder.entry(...Array.from({ length: 31 }, (_, i) => revoke(34 + i)));
+    expect(written()).toEqual(['0100000001 gone', '00']);
+    // A restored member has the same slots, and gives the free ones out again before new ones.
+    const loaded = image.load();
+    expect(loaded.digest()).toBe(machine.digest());
+    expect(loaded.lessor.slotCount).toBe(100);
+    for (const id of machine.leases()) expect(loaded.lessor.slotOf(id)).toBe(machine.lessor.slotOf(id));
+    new Feeder(loaded).entry(...grants(201, 233));
+    expect(loaded.lessor.slotCount).toBe(100);
+    expect(loaded.takeImageBatch()?.ops.length).toBe(2);
+  });
+
+  it('refuse a lease that is in two of them', () => {
+    const machine = new Machine();
+    new Feeder(machine).entry(...grants(1, 40));
+    const [meta, first] = imageOf(machine).records() as [ImageRecord, ImageRecord];
+    const open = new Opener().open(first);
+    if (open === undefined) throw new Error('the page opens');
+    const again = Buffer.from(open.bytes);
+    again.writeUInt32BE(1, 1);
+    const twice = sealed({ bytes: again, keyLength: open.keyLength });
+    const loaded = Machine.load([meta, first, twice]);
+    expect(loaded instanceof ImageDamage && loaded.what).toContain('twice');
   });
 });
 
@@ -160,7 +210,14 @@ describe('damage', () => {
     const foreign = (key: string, body: string) =>
       sealed({ bytes: Buffer.concat([bytes(key), bytes(body), Buffer.alloc(4)]), keyLength: key.length });
     expect(damageOf([...records, foreign('\x09', 'x')])).toContain('unknown family 9');
-    expect(damageOf([foreign('\0', `\0\x02${'\0'.repeat(60)}`)])).toContain('format 2');
+    expect(damageOf([foreign('\0', `\0\x01${'\0'.repeat(60)}`)])).toContain('format 1');
+    const one = `${'\0'.repeat(7)}\x05`.repeat(3);
+    const page = (slots: string, leases: string) => foreign('\x01\0\0\0\x09', slots + leases);
+    expect(damageOf([page('\0\0\0\x01', '')])).toContain('wrong size');
+    expect(damageOf([page('\0\0\0\0', '')])).toContain('wrong size');
+    expect(damageOf([page('\0\0\0\x03', one + '\0'.repeat(8))])).toContain('wrong size');
+    const far = foreign('\x01\x80\0\0\0', `\0\0\0\x01${one}${'\0'.repeat(8)}`);
+    expect(damageOf([far])).toContain('beyond all slots');
     expect(damageOf([...records, foreign(`\x03${'\0'.repeat(7)}\x09`, 'x')])).toContain('member record');
     expect(damageOf([...records, foreign('\x03\xff', 'x')])).toContain('member record');
   });
