@@ -44,8 +44,13 @@ export class Duty {
   constructor(options: NodeOptions, raft: Raft, machine: Machine, electionTimeoutMs: number) {
     this.#member = options.member;
     this.#raft = raft;
+    const { observeLag, observeMargin } = options;
     this.primary = new Primary<AskerKey>(
-      { electionTimeoutMs, observeLag: (lagMs) => options.observeLag?.(lagMs) },
+      {
+        electionTimeoutMs,
+        ...(observeLag === undefined ? {} : { observeLag }),
+        ...(observeMargin === undefined ? {} : { observeMargin }),
+      },
       machine.lessor,
     );
   }

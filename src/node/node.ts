@@ -86,6 +86,8 @@ export class Node {
     this.#duty.promoteSlice();
     this.#askRounds();
     this.#sendOut(nowMs);
+    // Before the next write goes out: under a steady stream of appends there would never be a moment without one.
+    if (!this.#applier.writing) this.#installer.begin();
     const ready = this.raft.takeReady();
     if (ready !== undefined) this.#carryOut(ready, nowMs);
     this.#answer(nowMs);
@@ -272,7 +274,6 @@ export class Node {
     this.#clients.reads.applied(this.#machine.appliedIndex);
     this.#duty.applied(this.#machine.appliedIndex);
     this.#answers.send(this.#duty.takeAnswers(), this.raft.term, nowMs);
-    if (!this.#applier.writing) this.#installer.begin();
   }
 
   // ── rare ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

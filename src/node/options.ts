@@ -23,6 +23,8 @@ export interface NodeOptions {
   readonly observe?: (entry: Entry, commands: readonly AppliedCommand[]) => void;
   /** On the primary: how long after its deadline each expired lease's end was applied. */
   readonly observeLag?: (lagMs: number) => void;
+  /** On the primary: what was left of a lease, and its granted TTL, when a renewal of it was asked for. */
+  readonly observeMargin?: (remainingMs: number, grantedMs: number) => void;
 }
 
 /** What the disks held. `machine` stands at the image's applied index; a lost image is an empty machine. */

@@ -83,12 +83,12 @@ export class Metrics {
   readonly #lag = this.#histogram('lease_expiry_lag_seconds', 'From deadline to the expiry applied.', lagBuckets);
   readonly #margin = this.#histogram(
     'lease_keepalive_margin_seconds',
-    'What was left of a lease when it was renewed, seconds.',
+    'What was left of a lease when its renewal was asked for, seconds.',
     powersOfTwo(0.125, 16),
   );
   readonly #marginShare = this.#histogram(
     'lease_keepalive_margin_ratio',
-    'What was left of a lease when it was renewed, as a share of its TTL.',
+    'What was left of a lease when its renewal was asked for, as a share of its TTL.',
     shareBuckets,
   );
   readonly #fsync = this.#histogram('etcd_disk_wal_fsync_duration_seconds', 'Log write and sync.', diskBuckets);
@@ -140,7 +140,7 @@ export class Metrics {
     this.#renewed.inc();
   }
 
-  /** The primary renewed a lease that had `remainingMs` left of `grantedMs`. */
+  /** The primary was asked to renew a lease that had `remainingMs` left of `grantedMs`. */
   keepAliveMargin(remainingMs: number, grantedMs: number): void {
     this.#margin.observe(remainingMs / 1000);
     this.#marginShare.observe(remainingMs / grantedMs);

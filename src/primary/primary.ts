@@ -22,6 +22,8 @@ export interface PrimaryOptions {
   readonly electionTimeoutMs: number;
   /** Told of each lease that expired: how long after its deadline this member applied the end, in milliseconds. */
   readonly observeLag?: (lagMs: number) => void;
+  /** Told of each renewal asked for: what was left of the lease then, at least 0, and its granted TTL, in milliseconds. */
+  readonly observeMargin?: (remainingMs: number, grantedMs: number) => void;
 }
 
 /** Answer to a question. Of a renewal `remainingMs` is the granted TTL; else it may be negative: due, not yet gone. */
@@ -171,7 +173,13 @@ export class Primary<Key> {
     const reign = this.#reign;
     if (reign === undefined || question.kind !== 'keepAlive') return;
     const slot = this.#table.slotOf(question.id);
-    if (slot >= 0) reign.putOff(slot, question.receiptMs);
+    if (slot < 0) return;
+    const deadlineMs = reign.expiry.deadlineMsOf(slot);
+    if (Number.isFinite(deadlineMs)) {
+      const leftMs = Math.max(0, timeToLiveMs(deadlineMs, question.receiptMs));
+      this.#options.observeMargin?.(leftMs, this.#table.grantedMsAt(slot));
+    }
+    reign.putOff(slot, question.receiptMs);
   }
 
   /** A quorum answered, in this term, all rounds asked for by tickets up to `upTo`; `index` was committed at their start. */

@@ -95,6 +95,8 @@ function passOverDeadStreams(server: grpc.Server): void {
   const onStream: unknown = Reflect.get(server, '_streamHandler');
   if (typeof onStream !== 'function') throw new Error('this version of @grpc/grpc-js takes streams in another way');
   Reflect.set(server, '_streamHandler', (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => {
+    // grpc-js listens for one error; a stream may have more, and an error nobody hears ends the process too.
+    stream.on('error', () => {});
     if (!stream.destroyed && !stream.closed) Reflect.apply(onStream, server, [interceptors, stream, headers]);
   });
 }

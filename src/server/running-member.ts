@@ -68,6 +68,7 @@ export class RunningMember {
         seed: randomBytes(8).readBigUInt64LE(),
         quotaBytes: config.quotaBytes,
         observeLag: (lagMs) => metrics.leaseExpired(lagMs),
+        observeMargin: (remainingMs, grantedMs) => metrics.keepAliveMargin(remainingMs, grantedMs),
         observe: (_entry, commands) => {
           for (const { command, outcome } of commands) {
             if (command.type === 'checkpoint' && outcome.ok) metrics.leasesCheckpointed(command.leases.length);

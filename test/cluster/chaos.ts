@@ -107,6 +107,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       unavailableMs: { median: away[Math.floor(away.length / 2)] ?? 0, max: away.at(-1) ?? 0 },
       violations,
     };
+  } catch (error) {
+    for (const member of cluster.members)
+      say(`${member.name} exits: ${member.exits.join(', ') || 'none'}\n${member.logTail(8)}`);
+    throw error;
   } finally {
     client.close();
     await cluster.stop();

@@ -171,18 +171,20 @@ export class KeyWatch {
 export function clientOf(endpoints: readonly string[]): Etcd3 {
   return new Etcd3({
     hosts: [...endpoints],
-    dialTimeout: 1_000,
-    defaultCallOptions: () => ({ deadline: Date.now() + 8_000 }),
+    dialTimeout: 2_000,
+    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + 8_000 }),
   });
 }
 
 /** For setting up: tries again until it works, a bounded number of times. */
-export async function insist<T>(step: () => PromiseLike<T>, tries = 40): Promise<T> {
+export async function insist<T>(step: () => PromiseLike<T>, tries = 150): Promise<T> {
+  const seen = new Set<string>();
   for (let left = tries; ; left--) {
     try {
       return await step();
     } catch (error) {
-      if (left <= 1) throw error;
+      seen.add(String(error));
+      if (left <= 1) throw new Error(`gave up after ${tries} tries: ${[...seen].join(' | ')}`);
       await pause(100);
     }
   }

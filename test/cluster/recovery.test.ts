@@ -9,7 +9,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { clientOf, PutStream } from './load.ts';
 import { type MemberProcess, ProcessCluster, pause } from './processes.ts';
-import { Caller, disksOf, insist, type Line, lineTo, settledDigests } from './wire.ts';
+import { Caller, disksOf, insist, type Line, lineTo, runProgram, settledDigests } from './wire.ts';
 
 const missed = Number(process.env['MISSED'] ?? 3_000);
 const powerRounds = Number(process.env['POWER_ROUNDS'] ?? 1);
@@ -121,6 +121,23 @@ function damage(directory: string, random: Prng): number {
   return files;
 }
 
+/** The first member's flags with the second's data: refused, and nothing of it is touched. */
+async function expectForeign(cluster: ProcessCluster): Promise<void> {
+  const [first, second] = cluster.members as [MemberProcess, MemberProcess];
+  const urlOf = (member: MemberProcess): string => `http://127.0.0.1:${member.peerPort}`;
+  const ended = await runProgram([
+    `--name=${first.name}`,
+    `--data-dir=${second.dataDir}`,
+    '--listen-client-urls=http://127.0.0.1:0',
+    `--listen-peer-urls=${urlOf(first)}`,
+    `--initial-cluster=${cluster.members.map((member) => `${member.name}=${urlOf(member)}`).join(',')}`,
+    `--initial-cluster-token=${cluster.directory}`,
+  ]);
+  expect(ended.lines).toHaveLength(1);
+  expect(ended.lines[0]).toMatch(/^leasehold: .*IDENTITY: belongs to member /);
+  expect(ended.code).toBe(1);
+}
+
 async function back(member: MemberProcess, cluster: ProcessCluster): Promise<void> {
   member.start();
   await cluster.ready(120_000);
@@ -219,6 +236,7 @@ test(`a full restart, and ${powerRounds} of killing all at once under load, brin
 
   await Promise.all(cluster.members.map((member) => member.stop('SIGTERM')));
   expect(cluster.members.map((member) => member.exits)).toEqual([['0'], ['0'], ['0']]);
+  await expectForeign(cluster);
   for (const member of cluster.members) member.start();
   await cluster.ready(60_000);
   expect((await settledDigests(cluster)).size).toBe(1);
