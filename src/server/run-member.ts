@@ -47,9 +47,8 @@ async function run(config: MemberConfig, log: Log): Promise<number> {
       // 4. Identity, boot counter, image, log.
       const booted = await bootMember(paths, { expected, notice: (line) => log.warn(line) });
       if (booted.needsSnapshot && first.membership.members.length === 1) {
-        throw new StartFailure(
-          `--data-dir: the image in ${paths.root} is lost, the log no longer begins at 1, and no other member can send one; restore a backup`,
-        );
+        const lost = `the image in ${paths.root} is lost and the log no longer begins at 1`;
+        throw new StartFailure(`--data-dir: ${lost}; no other member can send one: restore a backup`);
       }
       const member = new RunningMember({ config, first, booted, peerPort, log });
       return await member.run();
