@@ -85,10 +85,8 @@ process.exit(failed === 0 ? 0 : 1);
 
 function print(report: ChaosReport): void {
   say(`  ${report.rounds} rounds in ${report.seconds.toFixed(0)} s; ${report.renewals} renewals by etcd3`);
-  say(
   const lagSeconds = (report.worstLagMs / 1_000).toFixed(2);
   say(`  ${report.silentEnded} leases ended by themselves, the last ${lagSeconds} s after what leader changes allow`);
-  );
   say(`  ${report.putsAcknowledged} puts acknowledged, ${report.putsUnknown} unknown`);
   say(`  ${report.cutRenewalsAcknowledged} renewals acknowledged by a member whose peer links were cut`);
   say(
