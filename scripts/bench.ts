@@ -1,0 +1,115 @@
+/**
+ * `npm run bench`: the figures that the README quotes, measured on members of this machine's own. Members and load share its
+ * cores; nothing else should run beside it.
+ */
+import { spawn } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { ProcessCluster } from '../test/cluster/processes.ts';
+import { hold } from './bench/hold.ts';
+import { massExpiry } from './bench/mass-expiry.ts';
+import { print, progress } from './bench/row.ts';
+import { short } from './bench/short.ts';
+
+const roads = ['short', 'mass-expiry', 'hold'] as const;
+type Road = (typeof roads)[number];
+
+const help = `Usage: npm run bench -- [road…] [flags]
+
+Starts members as processes on free loopback ports, each road on fresh ones, and prints what it measured. Roads:
+
+  short         calls a second and their times: grant, put, time to live, read, keep-alive
+  mass-expiry   leases with a key each that fall due together: how late they are gone, and that none is early
+  hold          many leases held: memory of each member, and how soon they serve again after SIGKILL
+                                                                    (default: short and mass-expiry)
+  --leases=N    of mass-expiry (default 100000) or hold (default 1000000)
+  --members=N   1, 3 or 5                                           (default 3)
+  --ttl=S       of mass-expiry. Granting and renewing all must fit in half of it   (default 100)
+  --seconds=S   of each short row                                   (default 5)
+  -w json       one JSON object a row
+  --help
+
+LEASEBENCH=path of the Go load generator's binary: mass-expiry runs it as well, on fresh members, and prints its line.
+`;
+
+function mistake(text: string): never {
+  process.stderr.write(`bench: ${text}; --help lists all\n`);
+  process.exit(2);
+}
+
+function parsed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        leases: { type: 'string' },
+        members: { type: 'string', default: '3' },
+        ttl: { type: 'string', default: '100' },
+        seconds: { type: 'string', default: '5' },
+        'write-out': { type: 'string', short: 'w', default: 'simple' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    return mistake(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const { values, positionals } = parsed();
+if (values.help) {
+  process.stdout.write(help);
+  process.exit(0);
+}
+const number = (name: string, text: string): number => {
+  const value = Number(text);
+  return Number.isInteger(value) && value > 0 ? value : mistake(`--${name} must be a whole number above 0`);
+};
+const members = number('members', values.members);
+if (![1, 3, 5].includes(members)) mistake('--members must be 1, 3 or 5');
+const ttlSeconds = number('ttl', values.ttl);
+const seconds = number('seconds', values.seconds);
+const leasesGiven = values.leases === undefined ? undefined : number('leases', values.leases);
+if (!['simple', 'json'].includes(values['write-out'])) mistake('-w must be simple or json');
+const json = values['write-out'] === 'json';
+const isRoad = (word: string): word is Road => roads.some((road) => road === word);
+const wanted: readonly Road[] =
+  positionals.length === 0
+    ? ['short', 'mass-expiry']
+    : positionals.map((word) => (isRoad(word) ? word : mistake(`${word} is no road`)));
+
+for (const road of wanted) {
+  await onFreshCluster(async (cluster) => {
+    if (road === 'short') await short(cluster, seconds, (row) => print(row, json));
+    else if (road === 'hold') print(await hold(cluster, leasesGiven ?? 1_000_000), json);
+    else print(await massExpiry(cluster, { leases: leasesGiven ?? 100_000, ttlSeconds }), json);
+  });
+  const leasebench = process.env['LEASEBENCH'];
+  if (road === 'mass-expiry' && leasebench !== undefined) await onFreshCluster((cluster) => runGo(cluster, leasebench));
+}
+
+async function onFreshCluster(work: (cluster: ProcessCluster) => Promise<void>): Promise<void> {
+  progress(`starting ${members} ${members === 1 ? 'member' : 'members'}`);
+  const cluster = await ProcessCluster.start({ members, proxied: false });
+  // Ctrl-C ends the members too.
+  const interrupted = (): void => void cluster.stop().then(() => process.exit(130));
+  process.once('SIGINT', interrupted);
+  try {
+    await cluster.ready();
+    await cluster.leader();
+    await work(cluster);
+  } finally {
+    process.off('SIGINT', interrupted);
+    await cluster.stop();
+  }
+}
+
+async function runGo(cluster: ProcessCluster, binary: string): Promise<void> {
+  const pids = cluster.members.map((member) => member.pid).join(',');
+  const flags = ['--endpoints', cluster.endpoints.join(','), '--pids', pids];
+  const amount = ['--leases', String(leasesGiven ?? 100_000), '--ttl', String(ttlSeconds)];
+  const child = spawn(binary, ['mass-expiry', ...flags, ...amount], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', resolve);
+  });
+  if (code !== 0) throw new Error(`${binary} ended with ${code}`);
+}

@@ -1,0 +1,76 @@
+/** A cluster that holds many leases: the memory of each member, and how soon it serves again after SIGKILL. */
+import { type MemberProcess, metric, type ProcessCluster, pause } from '../../test/cluster/processes.ts';
+import { inFlight, Line } from './client.ts';
+import { progress, type Row, residentMib } from './row.ts';
+
+const ttlSeconds = 36_000;
+/** Memory is read this long after the last work. */
+const settleMs = 15_000;
+const restartMsMax = 120_000;
+
+export async function hold(cluster: ProcessCluster, leases: number): Promise<Row> {
+  const lines = cluster.endpoints.map((endpoint) => new Line(endpoint));
+  const startMs = performance.now();
+  await inFlight(leases, 400, async (n) => {
+    await (lines[n % lines.length] as Line).grant(n, ttlSeconds);
+    if (n % 5_000 === 4_999) progress(`granted ${n + 1} leases`, n + 1 === leases || (n + 1) % 100_000 === 0);
+  });
+  const seconds = (performance.now() - startMs) / 1_000;
+  for (const line of lines) line.close();
+  const figures: Record<string, number> = { leases, grantsPerSecond: leases / seconds };
+
+  await pause(settleMs);
+  note(figures, 'rssMibHolding', cluster);
+  // One member at a time dies, the leader last; then all at once.
+  const leader = await cluster.leader();
+  if (cluster.members.length > 1) {
+    const follower = cluster.members.find((member) => member !== leader) as MemberProcess;
+    await again(figures, 'follower', [follower], follower, leases);
+    await again(figures, 'leader', [leader], leader, leases);
+  }
+  await again(figures, 'all', cluster.members, cluster.members[0] as MemberProcess, leases);
+  await pause(settleMs);
+  note(figures, 'rssMibAfterRestart', cluster);
+  return { road: `hold: ${leases} leases, ${cluster.members.length} members`, figures };
+}
+
+/** Kills, starts, and waits until `asked` answers a linearizable read and a grant, and has every lease. */
+async function again(
+  figures: Record<string, number>,
+  who: string,
+  killed: readonly MemberProcess[],
+  asked: MemberProcess,
+  leases: number,
+): Promise<void> {
+  await Promise.all(killed.map((member) => member.stop('SIGKILL')));
+  const startMs = performance.now();
+  for (const member of killed) member.start();
+  const line = new Line(asked.endpoint);
+  const since = async (step: () => Promise<unknown>): Promise<number> => {
+    await untilDone(step, startMs + restartMsMax);
+    return (performance.now() - startMs) / 1_000;
+  };
+  figures[`secondsToRead_${who}`] = await since(() => line.read(1_000));
+  let n = leases + 10 * Object.keys(figures).length;
+  figures[`secondsToGrant_${who}`] = await since(() => line.grant(n++, 60));
+  line.close();
+  const held = (await metric(asked, 'lease_active')) ?? 0;
+  if (held < leases) throw new Error(`${asked.name} holds ${held} of ${leases} leases after the restart`);
+  progress(`${who} killed: read after ${figures[`secondsToRead_${who}`]?.toFixed(2)} s`);
+}
+
+async function untilDone(step: () => Promise<unknown>, endMs: number): Promise<void> {
+  for (;;) {
+    try {
+      await step();
+      return;
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await pause(10);
+    }
+  }
+}
+
+function note(figures: Record<string, number>, name: string, cluster: ProcessCluster): void {
+  for (const member of cluster.members) figures[`${name}_${member.name}`] = residentMib(member.pid);
+}

@@ -1,0 +1,47 @@
+/** What a road of the benchmark found, and how it is shown. */
+import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+
+/** One line of the result: figures under their names, units last. */
+export interface Row {
+  readonly road: string;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/** Lines about what is being done; on stderr, so that results can be piped. Over each other on a terminal. */
+export function progress(line: string, last = true): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}${last ? '\n' : ''}`);
+  else if (last) process.stderr.write(`${line}\n`);
+}
+
+export function print(row: Row, json: boolean): void {
+  // Other work on the machine spoils figures: how much there was stands beside them.
+  const figures = { ...row.figures, load1min: loadavg()[0] ?? 0 };
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ road: row.road, ...figures })}\n`);
+    return;
+  }
+  process.stdout.write(`${row.road}\n`);
+  for (const [name, value] of Object.entries(figures)) process.stdout.write(`  ${name.padEnd(34)} ${rounded(value)}\n`);
+}
+
+/** The value below which the share `q` of `sorted` lies. */
+export function quantile(sorted: ArrayLike<number>, q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
+}
+
+/** Resident memory of a process in MiB; 0 where there is no /proc. */
+export function residentMib(pid: number): number {
+  try {
+    const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    return Number(found?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function rounded(value: number): string {
+  return Number.isInteger(value)
+    ? value.toLocaleString('en')
+    : value.toLocaleString('en', { maximumFractionDigits: 2 });
+}

@@ -1,0 +1,36 @@
+/** The benchmark in small, so that it still runs when its figures are wanted. The figures themselves are no test's business. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { massExpiry } from '../../scripts/bench/mass-expiry.ts';
+import { quantile } from '../../scripts/bench/row.ts';
+import { ProcessCluster } from '../cluster/processes.ts';
+
+const script = fileURLToPath(new URL('../../scripts/bench.ts', import.meta.url));
+
+describe('bench', () => {
+  it('counts every lease that falls due, and none early', { timeout: 60_000 }, async () => {
+    const cluster = await ProcessCluster.start({ members: 1, proxied: false });
+    try {
+      await cluster.ready();
+      const { figures } = await massExpiry(cluster, { leases: 500, ttlSeconds: 3 });
+      expect(figures).toMatchObject({ leases: 500, notGone: 0, early: 0 });
+      // The margin of 1/500 is part of every lease's life.
+      expect(figures['lateMsMedian']).toBeGreaterThan(0);
+    } finally {
+      await cluster.stop();
+    }
+  });
+
+  it.each([['sideways'], ['--members=2'], ['--ttl=0'], ['-w', 'xml'], ['--sideways']])('refuses %s %s', (...args) => {
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, ...args], { encoding: 'utf8' });
+    expect(stderr).toMatch(/^bench: .*--help lists all\n$/);
+    expect(status).toBe(2);
+  });
+
+  it('takes quantiles of what is sorted', () => {
+    expect([quantile([], 0.5), quantile([1, 2, 3, 4], 0.5), quantile([1, 2, 3], 1), quantile([7], 0)]).toEqual([
+      0, 3, 3, 7,
+    ]);
+  });
+});
