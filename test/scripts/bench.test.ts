@@ -15,8 +15,9 @@ describe('bench', () => {
       await cluster.ready();
       const { figures } = await massExpiry(cluster, { leases: 500, ttlSeconds: 3 });
       expect(figures).toMatchObject({ leases: 500, notGone: 0, early: 0 });
-      // The margin of 1/500 is part of every lease's life.
-      expect(figures['lateMsMedian']).toBeGreaterThan(0);
+      // Lateness counts from the answer, the member's deadline from the request's arrival: a client that is slow to read its answers
+      // may see a little less than nothing. What is promised is `early: 0`, from the time of sending, and an end soon after (L4).
+      expect(figures['lateMsMax']).toBeLessThan(2_000);
     } finally {
       await cluster.stop();
     }
