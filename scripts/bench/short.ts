@@ -5,7 +5,7 @@ import { quantile, type Row } from './row.ts';
 
 const ttlSeconds = 3_600;
 const streams = 16;
-const window = 64;
+const window = 62;
 
 export async function short(cluster: ProcessCluster, seconds: number, found: (row: Row) => void): Promise<void> {
   const lines = cluster.endpoints.map((endpoint) => new Line(endpoint));
