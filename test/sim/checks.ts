@@ -7,7 +7,8 @@ import type { Answer } from '../../src/node/input.ts';
 import type { Command } from '../../src/state/command.ts';
 import type { AppliedCommand, Machine } from '../../src/state/machine.ts';
 import type { Entry } from '../../src/store/entry.ts';
-import { LeaseChecks, Violation } from './lease-checks.ts';
+import { LeaseChecks } from './lease-checks.ts';
+import { Violation } from './violation.ts';
 
 interface Chosen {
   readonly term: number;

@@ -4,13 +4,7 @@
  */
 import type { AppliedCommand } from '../../src/state/machine.ts';
 import type { Entry } from '../../src/store/entry.ts';
-
-export class Violation extends Error {
-  constructor(invariant: string, what: string) {
-    super(`${invariant}: ${what}`);
-    this.name = 'Violation';
-  }
-}
+import { Violation } from './violation.ts';
 
 interface Life {
   readonly id: bigint;

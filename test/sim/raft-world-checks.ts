@@ -6,14 +6,7 @@ import type { Message } from '../../src/raft/message.ts';
 import type { Raft } from '../../src/raft/raft.ts';
 import type { Entry, Index, MemberId, Term } from '../../src/store/entry.ts';
 import type { TwinDisk } from '../raft/disk.ts';
-
-export class Violation extends Error {
-  readonly invariant: string;
-  constructor(invariant: string, why: string) {
-    super(`${invariant}: ${why}`);
-    this.invariant = invariant;
-  }
-}
+import { Violation } from './violation.ts';
 
 /** A member as the checks see it: running or not, its disk is there. */
 export interface Watched {

@@ -10,8 +10,9 @@ import { Raft } from '../../src/raft/raft.ts';
 import type { Configuration } from '../../src/raft/types.ts';
 import type { Entry, Index, MemberId, WriteGroup } from '../../src/store/entry.ts';
 import { TwinDisk, type TwinImage } from '../raft/disk.ts';
-import { digestWith, RaftChecks, Violation, type Watched } from './raft-world-checks.ts';
+import { digestWith, RaftChecks, type Watched } from './raft-world-checks.ts';
 import { Timeline } from './timeline.ts';
+import { Violation } from './violation.ts';
 
 export const electionTicks = 10;
 const tickMs = 10;

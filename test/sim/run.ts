@@ -1,7 +1,7 @@
 /** One run of the small world: a safety phase under faults, then healing and a liveness phase, every check on (VOPR's two phases). */
 
 import { type FaultKind, Faults, faultKinds } from './faults.ts';
-import { Violation } from './lease-checks.ts';
+import { Violation } from './violation.ts';
 import { usualWorkload, Workload, type WorkloadOptions } from './workload.ts';
 import { electionTimeoutMs, World } from './world.ts';
 
