@@ -294,7 +294,7 @@ export class World {
       if (answer.type === 'gone') {
         this.seen.gone++;
         if (living >= 0 && this.#truth.lifeAt(living) === key.livingAtSend) {
-          throw new Broken('M47: "gone" for a lease that lived all the while');
+          throw new Broken('L2-mirror: "gone" for a lease that lived all the while');
         }
         continue;
       }

@@ -1,0 +1,109 @@
+/** What a disk may do to us, M17–M21 (reliability.md §4A). */
+import { edit, type Mutant } from './mutant.ts';
+
+const machine = 'src/state/machine.ts';
+const memoryWal = 'src/store/memory-wal.ts';
+const fsWal = 'src/disk/fs-wal.ts';
+
+/** The record of the applied index goes out with the batch after the one whose data it describes. */
+const lateMeta = [
+  edit(machine, '  #takenIndex: Index = 0;\n', '  #takenIndex: Index = 0;\n  #lateMeta: ImageOp | undefined;\n'),
+  edit(
+    machine,
+    '    ops.push(sealed(metaRecord(this.#meta())));\n',
+    `    if (this.#lateMeta !== undefined) ops.push(this.#lateMeta);
+    else ops.push(sealed(metaRecord(this.#meta())));
+    this.#lateMeta = sealed(metaRecord(this.#meta()));
+`,
+  ),
+];
+
+export const storageMutants: readonly Mutant[] = [
+  {
+    id: 'M17',
+    what: 'a restored image forgets which keys are attached to which lease',
+    edits: [
+      edit(
+        'src/state/kv.ts',
+        '      this.#lessor.move(node, slot);\n    }\n    return true;',
+        '    }\n    return true;',
+      ),
+    ],
+    caughtBy: ['D1', 'L5', 'R11'],
+    hunts: ['sim:usual', 'sim:snapshots'],
+  },
+  {
+    id: 'M18',
+    what: 'an error of a sync is ignored: the write counts as done',
+    edits: [
+      edit(memoryWal, '    this.#failed = error;\n    done(error);', '    done();'),
+      edit(
+        fsWal,
+        '      if (error) this.#fail(done, error);\n',
+        '      if (error) this.#carryOut(steps, at + 1, done);\n',
+      ),
+    ],
+    caughtBy: ['S4', 'S1', 'R6', 'R7', 'R13'],
+    hunts: ['sim:disks', 'sim:usual'],
+  },
+  {
+    id: 'M19',
+    what: 'a damaged group in the middle of the log is taken for its end',
+    edits: [
+      edit(
+        'src/store/wal-recovery.ts',
+        'if (behind.laterGroup !== undefined) {',
+        'if (behind.laterGroup !== undefined && behind.dirtyEnd < 0) {',
+      ),
+    ],
+    caughtBy: ['R13', 'S1', 'R4', 'R7', 'R5'],
+    hunts: ['sim:disks', 'sim:usual'],
+  },
+  {
+    id: 'M20',
+    what: 'the applied index is saved in another batch than the data it describes',
+    edits: lateMeta,
+    caughtBy: ['D3', 'D1'],
+    hunts: ['sim:disks', 'sim:usual'],
+    equivalent: {
+      because:
+        'the record of the applied index carries the digest of the data: an image whose data and index belong to different moments is taken for damaged, and rebuilt',
+      pair: 'M20b',
+    },
+  },
+  {
+    id: 'M20b',
+    what: 'as M20, and an image is believed without comparing its digest',
+    edits: [
+      ...lateMeta,
+      edit('src/state/image-verifier.ts', 'if (digest !== meta.digest)', "if (digest === '')"),
+      edit(
+        machine,
+        "assert(machine.digest() === meta.digest, 'D3: a restored state has the digest of its image');",
+        '',
+      ),
+      edit(
+        'src/state/kv.ts',
+        'return this.history.isWhole && this.#restoreAttachments();',
+        'return this.#restoreAttachments();',
+      ),
+    ],
+    caughtBy: ['D3', 'D1', 'R11'],
+    hunts: ['sim:disks', 'sim:usual'],
+    without: 'the digest of the image',
+  },
+  {
+    id: 'M21',
+    what: 'a new segment of the log is used before its name is on disk',
+    edits: [
+      edit(
+        memoryWal,
+        "  if (step.type === 'create') files.syncNames();\n  else files.sync(",
+        "  if (step.type !== 'create') files.sync(",
+      ),
+      edit('src/disk/segment-files.ts', '      await this.syncNames();\n      return fd;', '      return fd;'),
+    ],
+    caughtBy: ['S1', 'R13', 'R6', 'R7'],
+    hunts: ['sim:disks', 'sim:usual'],
+  },
+];
