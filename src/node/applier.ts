@@ -13,6 +13,7 @@ import type { Ports } from './ports.ts';
 export class Applier {
   readonly #raft: Raft;
   readonly #ports: Ports;
+  readonly #trailingEntriesMax: number;
   #writing = false;
   #writtenAtMs = 0;
   /** Applied index of the newest image write that returned. */
@@ -20,9 +21,10 @@ export class Applier {
   /** Streams under way: the log after their image must stay. */
   readonly #pins = new Map<MemberId, Index>();
 
-  constructor(raft: Raft, ports: Ports, imageIndex: Index) {
+  constructor(raft: Raft, ports: Ports, imageIndex: Index, trailingEntriesMax = logTrailingEntriesMax) {
     this.#raft = raft;
     this.#ports = ports;
+    this.#trailingEntriesMax = trailingEntriesMax;
     this.#imageIndex = imageIndex;
   }
 
@@ -71,7 +73,7 @@ export class Applier {
   }
 
   #dropLog(): void {
-    let upTo = Math.min(this.#imageIndex, this.#raft.indexBeforeTail(logTrailingEntriesMax, logTrailingBytesMax));
+    let upTo = Math.min(this.#imageIndex, this.#raft.indexBeforeTail(this.#trailingEntriesMax, logTrailingBytesMax));
     for (const pinned of this.#pins.values()) upTo = Math.min(upTo, pinned);
     if (upTo <= this.#raft.base.index) return;
     this.#raft.compact(upTo);

@@ -55,7 +55,7 @@ export class Node {
     this.#machine = restored.machine;
     this.hub = new Hub(this.#machine.history);
     this.#clients = new Clients(options, this.electionTimeoutMs);
-    this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex);
+    this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex, options.logTrailingEntriesMax);
     this.#installer = new Installer(this.raft, ports);
     this.#answers = new Answers(member, boot, this.#clients.questions, ports.peers);
     this.#outbox = new Outbox(member, boot, this.raft, ports.peers);

@@ -19,6 +19,8 @@ export interface NodeOptions {
   readonly seed: bigint;
   /** Bytes of state above which growth is refused (etcd's --quota-backend-bytes). */
   readonly quotaBytes: number;
+  /** Entries kept behind the image, if not `limits.ts`'s number: few, and every slow member needs a snapshot. */
+  readonly logTrailingEntriesMax?: number;
   /** Sees every applied entry, after its effects and before its answers: metrics and the simulator's checkers. */
   readonly observe?: (entry: Entry, commands: readonly AppliedCommand[]) => void;
   /** On the primary: how long after its deadline each expired lease's end was applied. */

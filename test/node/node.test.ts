@@ -2,11 +2,12 @@
 import { expect, test } from 'vitest';
 import type { Answer, Input, RenewalAnswer } from '../../src/node/input.ts';
 import type { Command } from '../../src/state/command.ts';
-import { type SimMember, World } from '../sim/world.ts';
+import { calmWorld } from '../sim/calm.ts';
+import type { SimMember } from '../sim/member.ts';
+import type { World } from '../sim/world.ts';
 
 function calm(members = 3): World {
-  const world = new World(5n, members);
-  world.diskStallChance = 0;
+  const world = calmWorld(5n, members);
   expect(world.runUntil(() => world.leader !== undefined && world.leader.node?.status().onDuty === true, 10_000)).toBe(
     true,
   );
@@ -112,7 +113,7 @@ test('S5: above the quota, and on a disk down to its reserve, growth is refused 
 test('V3: without a quorum every call ends: held calls say "no leader", proposed ones "unknown"', () => {
   const world = calm();
   const leader = world.leader as SimMember;
-  world.network.isolate(leader.id, world.ids);
+  world.network.isolate(leader.index);
   const answers: unknown[] = [];
   leader.enqueue({ type: 'propose', command: put('x', 0n), timeoutMs: 3_000, reply: (a) => answers.push(a) });
   leader.enqueue({ type: 'barrier', timeoutMs: 3_000, reply: (a) => answers.push(a) });

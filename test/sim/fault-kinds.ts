@@ -34,6 +34,7 @@ export const faultKinds = [
   // Processes. The target is down for forMs. params.n: at the n-th such event from now.
   'crash',
   'crashBeforeTurn',
+  'crashInTurn', // nothing leaves the process any more from the middle of the turn on
   'crashAfterTurn',
   'crashInWrite', // a log write is under way
   'crashAfterSync', // the log is synced, the node does not know

@@ -1,129 +1,125 @@
-/** Faults drawn from the seed, one after the other, for as long as the safety phase lasts. At most a minority is down at once. */
-import type { Prng } from '../../src/base/prng.ts';
-import type { SimMember, World } from './world.ts';
+/**
+ * Strikes the faults of a schedule at their times, looks up whom they mean, ends them, and heals the world for the liveness phase.
+ * What each kind does is in `faults-network.ts`, `faults-host.ts` and `faults-disk.ts`.
+ */
+import { Prng } from '../../src/base/prng.ts';
+import type { FaultKind } from './fault-kinds.ts';
+import { diskFaults } from './faults-disk.ts';
+import { hostFaults } from './faults-host.ts';
+import { networkFaults } from './faults-network.ts';
+import type { SimMember } from './member.ts';
+import type { Fault } from './schedule.ts';
+import type { World } from './world.ts';
 
-export type FaultKind =
-  | 'crash'
-  | 'crashLeader'
-  | 'powerLoss'
-  | 'pause'
-  | 'suspend'
-  | 'isolateLeader'
-  | 'isolateOne'
-  | 'oneWay'
-  | 'lossy'
-  | 'transfer'
-  | 'loseImage';
+/** One fault as it strikes one member. */
+export interface Strike {
+  readonly world: World;
+  readonly fault: Fault;
+  readonly member: SimMember;
+  /** Of this fault alone. */
+  readonly prng: Prng;
+  /** A parameter; `otherwise` if the fault does not say. */
+  param(name: string, otherwise: number): number;
+  /** The member that `params.to` means; never the target itself. */
+  readonly other: SimMember;
+  /** It took effect. */
+  struck(): void;
+  /** After `forMs`, unless the world is healed before. */
+  finally(undo: () => void): void;
+}
 
-export const faultKinds: readonly FaultKind[] = [
-  'crash',
-  'crashLeader',
-  'powerLoss',
-  'pause',
-  'suspend',
-  'isolateLeader',
-  'isolateOne',
-  'oneWay',
-  'lossy',
-  'transfer',
-  'loseImage',
-];
+/** What a kind does; one that strikes right away calls `struck` itself. */
+export type StrikeTable<Kind extends FaultKind> = Readonly<Record<Kind, (strike: Strike) => void>>;
+
+const table: Readonly<Record<FaultKind, (strike: Strike) => void>> = { ...networkFaults, ...hostFaults, ...diskFaults };
 
 export class Faults {
   readonly counts = new Map<FaultKind, number>();
+  count = 0;
   readonly #world: World;
-  readonly #prng: Prng;
-  readonly #kinds: readonly FaultKind[];
-  running = true;
+  #next = 0;
+  #healed = false;
 
-  /** Each run draws its own set of kinds (swarm testing). */
-  constructor(world: World, prng: Prng, kinds: readonly FaultKind[] = faultKinds) {
+  constructor(world: World) {
     this.#world = world;
-    this.#prng = prng;
-    this.#kinds = kinds.filter(() => prng.chance(0.6));
-    this.#next();
+    this.#awaitNext();
   }
 
-  #next(): void {
-    this.#world.timeline.after(this.#prng.between(300, 6_000), () => {
-      if (!this.running) return;
-      if (this.#kinds.length > 0) this.#strike(this.#prng.pick(this.#kinds));
-      this.#next();
-    });
-  }
-
-  #strike(kind: FaultKind): void {
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  /** Strikes now, whatever `atMs` says. */
+  strike(fault: Fault): void {
     const world = this.#world;
-    const { network, timeline, ids } = world;
-    const someone = this.#prng.pick(world.members);
-    const leader = world.leader ?? someone;
-    const healLater = (): void => timeline.after(this.#prng.between(200, 8_000), () => network.heal());
-    switch (kind) {
-      case 'crash':
-        this.#restartLater(someone);
-        break;
-      case 'crashLeader':
-        this.#restartLater(leader);
-        break;
-      case 'powerLoss':
-        for (const member of world.members) this.#restartLater(member, true);
-        break;
-      case 'pause':
-        this.#prng.pick([someone, leader]).pause(this.#prng.between(100, 9_000), false);
-        break;
-      case 'suspend':
-        this.#prng.pick([someone, leader]).pause(this.#prng.between(100, 9_000), true);
-        break;
-      case 'isolateLeader':
-        network.isolate(leader.id, ids);
-        healLater();
-        break;
-      case 'isolateOne':
-        network.isolate(someone.id, ids);
-        healLater();
-        break;
-      case 'oneWay': {
-        const other = this.#prng.pick(world.members);
-        if (other !== someone) network.cut(someone.id, other.id);
-        healLater();
-        break;
-      }
-      case 'lossy':
-        network.quality = {
-          loss: 0.3 * this.#prng.unit(),
-          duplicate: 0.3 * this.#prng.unit(),
-          delayMsMin: 0.2,
-          delayMsMax: this.#prng.pick([2, 50, 400]),
-        };
-        healLater();
-        break;
-      case 'transfer':
-        leader.enqueue({ type: 'transfer', target: this.#prng.pick(ids), reply: () => undefined });
-        break;
-      case 'loseImage':
-        this.#restartLater(someone, false, true);
-        break;
+    if (this.#healed) return;
+    const prng = new Prng(world.schedule.seed, `fault ${fault.kind} ${fault.atMs}`);
+    for (const member of this.#targets(fault)) this.#strikeOne(fault, member, prng);
+  }
+
+  /** Ends the safety phase. Members outside the core stay down, or go on cut off from it. */
+  heal(core: readonly SimMember[]): void {
+    const world = this.#world;
+    this.#healed = true;
+    world.healed = true;
+    world.network.heal();
+    for (const member of world.members) {
+      member.diskStalledUntilMs = 0;
+      member.diskSlowMs = 0;
+      member.forgetTraps();
+      if (core.includes(member)) {
+        member.resume();
+        member.enqueue({ type: 'diskSpace', freeBytes: 2 ** 40, reserveBytes: 1 });
+        member.start();
+      } else if (member.prng.chance(0.5)) {
+        member.staysDown = true;
+        member.crash();
+      } else world.network.isolate(member.index);
     }
   }
 
-  #restartLater(member: SimMember, always = false, imageToo = false): void {
-    const down = this.#world.members.filter((each) => each.node === undefined).length;
-    if (member.node === undefined || (!always && 2 * (down + 1) >= this.#world.members.length + 1)) return;
-    member.crash();
-    if (imageToo) member.loseImage();
-    this.#world.timeline.after(this.#prng.between(10, 5_000), () => {
-      if (member.node === undefined) member.start();
+  #awaitNext(): void {
+    const { schedule, timeline } = this.#world;
+    const fault = schedule.faults[this.#next];
+    if (fault === undefined) return;
+    timeline.after(fault.atMs - timeline.nowMs, () => {
+      this.#next++;
+      this.strike(fault);
+      this.#awaitNext();
     });
   }
 
-  /** Ends the safety phase: everybody up, every link whole. */
-  heal(): void {
-    this.running = false;
-    this.#world.network.heal();
-    for (const member of this.#world.members) {
-      member.resume();
-      if (member.node === undefined) member.start();
-    }
+  #targets({ target }: Fault): readonly SimMember[] {
+    const { members, leader } = this.#world;
+    if (target === 'all') return members;
+    if ('member' in target) return [members[target.member % members.length] as SimMember];
+    const lead = leader ?? (members[0] as SimMember);
+    if (target.role === 'leader') return [lead];
+    return [members[(lead.index + 1 + (target.nth % Math.max(1, members.length - 1))) % members.length] as SimMember];
+  }
+
+  #strikeOne(fault: Fault, member: SimMember, prng: Prng): void {
+    const world = this.#world;
+    const { members, observer, timeline } = world;
+    const to = (fault.params['to'] ?? 0) % members.length;
+    const other = members[to === member.index ? (to + 1) % members.length : to] as SimMember;
+    table[fault.kind]({
+      world,
+      fault,
+      member,
+      prng,
+      other,
+      param: (name, otherwise) => fault.params[name] ?? otherwise,
+      struck: () => {
+        this.count++;
+        this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
+        timeline.mix(fault.kind.length * 131 + member.index);
+        world.trace?.(member.index, `FAULT ${fault.kind} for ${fault.forMs} ms ${JSON.stringify(fault.params)}`);
+        observer.fault(fault, false, timeline.nowMs);
+      },
+      finally: (undo) =>
+        timeline.after(fault.forMs, () => {
+          if (this.#healed) return;
+          undo();
+          world.trace?.(member.index, `over: ${fault.kind}`);
+          observer.fault(fault, true, timeline.nowMs);
+        }),
+    });
   }
 }

@@ -4,38 +4,41 @@
  * etcd acknowledges after 7 s, and the majority ends the lease nearly five minutes early.
  */
 import { expect, test } from 'vitest';
-import type { Answer, RenewalAnswer } from '../../src/node/input.ts';
-import type { SimMember } from './world.ts';
-import { World } from './world.ts';
+import { calmWorld } from './calm.ts';
+import type { CallRecord, ClientCall } from './history.ts';
+import type { SimMember } from './member.ts';
+import type { World } from './world.ts';
 
 const ttlMs = 900_000;
 
-function grant(world: World, member: SimMember, id: bigint): Answer {
-  let answer: Answer | undefined;
-  member.enqueue({
-    type: 'propose',
-    command: { type: 'grant', id, ttlMs },
-    timeoutMs: 5_000,
-    reply: (a) => (answer = a),
-  });
-  world.runUntil(() => answer !== undefined, 10_000);
-  return answer as Answer;
+/** Client 1 asks, and time goes on until its call has ended. */
+function ask(world: World, member: SimMember, call: ClientCall, timeoutMs: number): CallRecord {
+  const record = world.clients.call(0, member, call, timeoutMs);
+  world.runUntil(() => record.outcome !== 'open', 10_000);
+  return record;
+}
+
+function grant(world: World, member: SimMember, id: bigint): CallRecord {
+  return ask(world, member, { type: 'command', command: { type: 'grant', id, ttlMs }, serverId: false }, 5_000);
 }
 
 function remainingMs(world: World, member: SimMember, id: bigint): number {
-  let answer: RenewalAnswer | undefined;
-  member.enqueue({ type: 'question', kind: 'timeToLive', id, timeoutMs: 7_000, reply: (a) => (answer = a) });
-  world.runUntil(() => answer !== undefined, 10_000);
-  return answer?.type === 'alive' ? answer.remainingMs : Number.NaN;
+  const { result } = ask(world, member, { type: 'timeToLive', id }, 7_000);
+  return result?.type === 'lease' && result.answer.type === 'alive' ? result.answer.remainingMs : Number.NaN;
+}
+
+/** Only its links to members: clients go on reaching it, and it them. */
+function cutPeers(world: World, member: SimMember): void {
+  world.network.isolate(member.index);
 }
 
 /** A checkpointed lease and a control lease nobody renews; leader and lease are at 460 s of 900. */
 function checkpointedLease(seed: bigint): { world: World; leader: SimMember; others: SimMember[] } {
-  const world = new World(seed, 3);
+  const world = calmWorld(seed, 3);
   expect(world.runUntil(() => world.leader !== undefined, 10_000)).toBe(true);
   const leader = world.leader as SimMember;
-  expect(grant(world, leader, 7n).type).toBe('outcome');
-  expect(grant(world, leader, 8n).type).toBe('outcome');
+  expect(grant(world, leader, 7n).outcome).toBe('ok');
+  expect(grant(world, leader, 8n).outcome).toBe('ok');
   world.run(460_000);
   expect(world.leader).toBe(leader);
   const machine = leader.node?.machine;
@@ -46,15 +49,15 @@ function checkpointedLease(seed: bigint): { world: World; leader: SimMember; oth
 test('a renewal through a leader whose peers are cut is not acknowledged', () => {
   for (let seed = 1n; seed <= 10n; seed++) {
     const { world, leader, others } = checkpointedLease(seed);
-    world.network.isolate(leader.id, world.ids);
-    const answers: RenewalAnswer[] = [];
+    cutPeers(world, leader);
+    const renewals: CallRecord[] = [];
     const sentMs = world.timeline.nowMs;
     for (let i = 0; i < 5; i++) {
-      leader.enqueue({ type: 'question', kind: 'keepAlive', id: 7n, timeoutMs: 7_000, reply: (a) => answers.push(a) });
+      renewals.push(world.clients.call(0, leader, { type: 'keepAlive', id: 7n }, 7_000));
       world.run(400);
     }
-    expect(world.runUntil(() => answers.length === 5, 20_000)).toBe(true);
-    for (const answer of answers) expect(answer).toMatchObject({ type: 'unavailable' });
+    expect(world.runUntil(() => renewals.every(({ outcome }) => outcome !== 'open'), 20_000)).toBe(true);
+    for (const { result } of renewals) expect(result).toMatchObject({ type: 'unavailable' });
     // The majority goes on, from the checkpoint: the lease and its control are alike.
     const majority = others[0] as SimMember;
     const left = remainingMs(world, majority, 7n);
@@ -71,22 +74,15 @@ test('what is acknowledged around the cut is honoured by whoever leads next', ()
   for (let seed = 100n; seed < 140n; seed++) {
     const { world, leader, others } = checkpointedLease(seed);
     const sentMs = world.timeline.nowMs;
-    let acked = false;
-    leader.enqueue({
-      type: 'question',
-      kind: 'keepAlive',
-      id: 7n,
-      timeoutMs: 7_000,
-      reply: (a) => (acked = a.type === 'alive'),
-    });
+    const renewal = world.clients.call(0, leader, { type: 'keepAlive', id: 7n }, 7_000);
     // Cut at every stage of the renewal: before the round, during the clear, right after the answer.
-    world.run(Number(seed % 40n) / 4);
-    world.network.isolate(leader.id, world.ids);
+    world.run(Number(seed % 40n) / 8);
+    cutPeers(world, leader);
     world.run(8_000);
     const majority = others[0] as SimMember;
     const left = remainingMs(world, majority, 7n);
     expect(left).not.toBeNaN();
-    if (acked) {
+    if (renewal.result?.type === 'lease' && renewal.result.answer.type === 'alive') {
       acknowledged++;
       expect(world.timeline.nowMs + left).toBeGreaterThanOrEqual(sentMs + ttlMs - 1);
     }

@@ -1,199 +1,231 @@
 /**
- * Clients of the simulated cluster: leases kept alive at TTL/3 and leases that nobody renews, leased keys, reads, revokes,
- * through any member. Every answer goes to the checkers. A client's own clock is virtual time.
+ * What clients do: the operations of a schedule turned into calls with real ids, keys and values, and leases kept alive by holders
+ * that may be sick: stop, fall silent and resend, ask twice. Keeps the table of lease slots and what is known of each key.
  */
-import type { Prng } from '../../src/base/prng.ts';
-import type { Answer, Input, RenewalAnswer } from '../../src/node/input.ts';
-import type { Command } from '../../src/state/command.ts';
-import type { Checks } from './checks.ts';
-import type { SimMember, World } from './world.ts';
+import { Prng } from '../../src/base/prng.ts';
+import type { Compare, LeaseId, Put, Range, TxnOp } from '../../src/state/command.ts';
+import type { KeyValue, Result } from '../../src/state/outcome.ts';
+import type { CallRecord, ClientCall } from './history.ts';
+import type { SimMember } from './member.ts';
+import type { ClientOp, KeyCompare, KeyPut, KeyRange, Op, Renewal, TxnPart } from './schedule.ts';
+import { openWatch } from './watching.ts';
+import type { World } from './world.ts';
 
-export interface WorkloadOptions {
-  readonly clients: number;
-  /** Shortest and longest TTL granted. */
-  readonly ttlMsMin: number;
-  readonly ttlMsMax: number;
-  readonly timeoutMs: number;
-  /** Chance that a client stops renewing a lease at each step. */
-  readonly sickness: number;
+/** How long a client waits for an answer. */
+export const callTimeoutMs = 5_000;
+
+/** Keys in byte order; the last two sort the other way round as UTF-16. */
+const keyTexts = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k\u{fb00}', 'k\u{1f600}'];
+export const keyCount = keyTexts.length;
+const keys = keyTexts.map((text) => Buffer.from(text));
+const afterKeys = Buffer.from('l');
+const nothing = Buffer.alloc(0);
+
+/** The bytes of key `number`; one too far is behind all. */
+export function keyBytes(number: number): Uint8Array {
+  return keys[number] ?? afterKeys;
 }
 
-export const usualWorkload: WorkloadOptions = {
-  clients: 6,
-  ttlMsMin: 600,
-  ttlMsMax: 12_000,
-  timeoutMs: 5_000,
-  sickness: 0.02,
-};
+/** The end of a range up to key `keyTo`; -1: one key alone. */
+export function rangeEndBytes(keyTo: number): Uint8Array {
+  return keyTo < 0 ? nothing : keyBytes(keyTo);
+}
 
-interface HeldLease {
-  readonly id: bigint;
-  readonly ttlMs: number;
-  keptAlive: boolean;
+interface Slot {
+  readonly ownId: LeaseId;
+  id: LeaseId;
 }
 
 export class Workload {
-  readonly #world: World;
-  readonly #checks: Checks;
-  readonly #prng: Prng;
-  readonly #options: WorkloadOptions;
-  #nextId = 1n;
   running = true;
-  asked = 0;
-  ended = 0;
+  readonly #world: World;
+  readonly #slots: Slot[] = [];
+  /** The newest value that any client saw, by key. */
+  readonly #known: (KeyValue | undefined)[] = [];
+  readonly #prngs: Prng[];
+  #nextOp = 0;
 
-  constructor(world: World, checks: Checks, prng: Prng, options: WorkloadOptions = usualWorkload) {
+  constructor(world: World) {
     this.#world = world;
-    this.#checks = checks;
-    this.#prng = prng;
-    this.#options = options;
-    for (let client = 0; client < options.clients; client++) this.#loop(client, []);
+    const { seed, clients } = world.schedule;
+    this.#prngs = Array.from({ length: clients }, (_, i) => new Prng(seed, `client c${i + 1}`));
+    this.#awaitNext();
   }
 
-  #loop(client: number, leases: HeldLease[]): void {
-    if (!this.running) return;
-    this.#step(client, leases);
-    this.#world.timeline.after(this.#prng.between(5, 400), () => this.#loop(client, leases));
-  }
+  // ── operations ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #step(client: number, leases: HeldLease[]): void {
-    const dice = this.#prng.below(100);
-    const lease = leases.length > 0 ? this.#prng.pick(leases) : undefined;
-    if (dice < 20 || lease === undefined) this.#grant(leases);
-    else if (dice < 55) this.#put(client, lease);
-    else if (dice < 65) this.#read();
-    else if (dice < 72) this.#timeToLive(lease);
-    else if (dice < 78) this.#revoke(lease, leases);
-    else if (dice < 84) this.#delete(client);
-    if (lease !== undefined && this.#prng.chance(this.#options.sickness)) lease.keptAlive = false;
-    if (leases.length > 40) for (const old of leases.splice(0, 20)) old.keptAlive = false;
-  }
-
-  #grant(leases: HeldLease[]): void {
-    const id = this.#prng.chance(0.1) ? BigInt(this.#prng.between(-3, -1)) : this.#nextId++;
-    const { ttlMsMin, ttlMsMax } = this.#options;
-    const ttlMs = this.#prng.chance(0.05) ? 2_500_000_000 : this.#prng.between(ttlMsMin, ttlMsMax);
-    const sentMs = this.#world.timeline.nowMs;
-    this.#propose({ type: 'grant', id, ttlMs }, (answer) => {
-      if (answer.type !== 'outcome' || !answer.outcome.ok) return;
-      this.#checks.leases.acked(id, sentMs, this.#world.timeline.nowMs, ttlMs);
-      const held = { id, ttlMs, keptAlive: this.#prng.chance(0.7) };
-      leases.push(held);
-      this.#keepAlive(held);
+  #awaitNext(): void {
+    const op = this.#world.schedule.ops[this.#nextOp];
+    if (op === undefined) return;
+    this.#world.timeline.after(op.atMs - this.#world.nowMs, () => {
+      this.#nextOp++;
+      if (this.running) this.#do(op);
+      this.#awaitNext();
     });
   }
 
-  #keepAlive(lease: HeldLease): void {
-    const period = Math.min(lease.ttlMs / 3, 2_000);
-    this.#world.timeline.after(period * (0.5 + this.#prng.unit()), () => {
-      if (!lease.keptAlive || !this.running) return;
-      const sentMs = this.#world.timeline.nowMs;
-      this.#ask('keepAlive', lease.id, (answer) => {
-        if (answer.type === 'alive')
-          this.#checks.leases.acked(lease.id, sentMs, this.#world.timeline.nowMs, answer.grantedMs);
-        else if (answer.type === 'gone') {
-          this.#checks.leases.gone(lease.id, sentMs, this.#world.timeline.nowMs);
-          lease.keptAlive = false;
-        }
-      });
-      this.#keepAlive(lease);
-    });
+  #do({ client, member: index, op }: Op): void {
+    const member = this.#world.members[index % this.#world.members.length] as SimMember;
+    if (op.type === 'grant') this.#grant(client, member, op);
+    else if (op.type === 'watch') openWatch(this.#world, client, member, op);
+    else this.#world.clients.call(client, member, this.#callOf(op), callTimeoutMs, (record) => this.#learn(record));
   }
 
-  #timeToLive(lease: HeldLease): void {
-    const sentMs = this.#world.timeline.nowMs;
-    this.#ask('timeToLive', lease.id, (answer) => {
-      if (answer.type === 'gone') this.#checks.leases.gone(lease.id, sentMs, this.#world.timeline.nowMs);
-    });
+  #callOf(op: Exclude<ClientOp, { type: 'grant' | 'watch' }>): ClientCall {
+    switch (op.type) {
+      case 'keepAlive':
+      case 'timeToLive':
+        return { type: op.type, id: this.#slot(op.lease).id };
+      case 'revoke':
+        return { type: 'command', command: { type: 'revoke', id: this.#slot(op.lease).id }, serverId: false };
+      case 'put':
+        return { type: 'command', command: this.#put(op, 0), serverId: false };
+      case 'delete':
+        return { type: 'command', command: deletion(op), serverId: false };
+      case 'range':
+        return { type: 'range', range: this.#range(op), serializable: op.serializable };
+      default: {
+        const compares = op.compares.map((compare) => this.#compare(compare));
+        const parts = (list: readonly TxnPart[]): TxnOp[] => list.map((part, i) => this.#part(part, i));
+        const command = { type: 'txn', compares, success: parts(op.success), failure: parts(op.failure) } as const;
+        return { type: 'command', command, serverId: false };
+      }
+    }
   }
 
-  #put(client: number, lease: HeldLease): void {
-    const key = Buffer.from(`k${this.#prng.below(12)}`);
-    const value = Buffer.from(`${client}:${this.#world.timeline.nowMs}`);
-    const command: Command = {
+  /** Values are unique: the number of the call, and the place in it. */
+  #put({ key, lease, prevKv, ignoreValue, ignoreLease }: KeyPut, place: number): Put {
+    const value = Buffer.from(`${this.#world.clients.calls.length}.${place}`);
+    return {
       type: 'put',
-      key,
-      value,
-      lease: this.#prng.chance(0.8) ? lease.id : 0n,
-      prevKv: false,
-      ignoreValue: false,
-      ignoreLease: false,
+      key: keyBytes(key),
+      value: ignoreValue ? nothing : value,
+      lease: lease < 0 || ignoreLease ? 0n : this.#slot(lease).id,
+      prevKv,
+      ignoreValue,
+      ignoreLease,
     };
-    this.#propose(command, () => undefined);
   }
 
-  #delete(client: number): void {
-    const key = Buffer.from(`k${client}`);
-    this.#propose({ type: 'deleteRange', key, rangeEnd: Buffer.alloc(0), prevKv: true }, () => undefined);
+  #range({ key, keyTo, back, limit }: KeyRange): Range {
+    const revision = back > 0 ? Math.max(1, this.#world.clients.newestRevision - back) : 0;
+    return {
+      type: 'range',
+      key: keyBytes(key),
+      rangeEnd: rangeEndBytes(keyTo),
+      limit,
+      revision,
+      sortOrder: 'none',
+      sortTarget: 'key',
+      keysOnly: false,
+      countOnly: false,
+      minModRevision: 0,
+      maxModRevision: 0,
+      minCreateRevision: 0,
+      maxCreateRevision: 0,
+    };
   }
 
-  #revoke(lease: HeldLease, leases: HeldLease[]): void {
-    leases.splice(leases.indexOf(lease), 1);
-    this.#propose({ type: 'revoke', id: lease.id }, () => undefined);
+  #part(part: TxnPart, place: number): TxnOp {
+    if (part.type === 'put') return this.#put(part, place);
+    return part.type === 'delete' ? deletion(part) : this.#range(part);
   }
 
-  #read(): void {
-    const member = this.#anyMember();
-    if (member === undefined) return;
-    const floor = this.#checks.revisionFloor;
-    this.#enter(member, (reply) => ({
-      type: 'barrier',
-      timeoutMs: this.#options.timeoutMs,
-      reply: reply((answer) => {
-        if (answer.type === 'reached') this.#checks.readAt(member.node?.machine.revision ?? 0, floor);
-      }),
-    }));
+  #compare({ target, result, key, off }: KeyCompare): Compare {
+    const known = this.#known[key];
+    const operand = (): number | bigint | Uint8Array => {
+      switch (target) {
+        case 'version':
+          return Math.max(0, (known?.version ?? 0) + off);
+        case 'create':
+          return Math.max(0, (known?.createRevision ?? 0) + off);
+        case 'mod':
+          return Math.max(0, (known?.modRevision ?? 0) + off);
+        case 'value':
+          return off === 0 && known !== undefined ? known.value : Buffer.from('none');
+        default:
+          return known?.lease ?? 0n;
+      }
+    };
+    return { target, result, key: keyBytes(key), rangeEnd: nothing, operand: operand() };
   }
 
-  #propose(command: Command, then: (answer: Answer) => void): void {
-    const member = this.#anyMember();
-    if (member === undefined) return;
-    this.#enter(member, (reply) => ({
-      type: 'propose',
-      command,
-      timeoutMs: this.#options.timeoutMs,
-      reply: reply((answer: Answer) => {
-        this.#checks.answered(command, answer);
-        then(answer);
-      }),
-    }));
-  }
+  // ── leases ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #ask(kind: 'keepAlive' | 'timeToLive', id: bigint, then: (answer: RenewalAnswer) => void): void {
-    const member = this.#anyMember();
-    if (member === undefined) return;
-    this.#enter(member, (reply) => ({
-      type: 'question',
-      kind,
-      id,
-      timeoutMs: this.#options.timeoutMs,
-      reply: reply(then),
-    }));
-  }
-
-  /** Counts what is asked and what is answered: every call must end (V3) unless its member crashed. */
-  #enter(member: SimMember, make: (reply: <A>(then: (answer: A) => void) => (answer: A) => void) => Input): void {
-    const boot = member.boots;
-    this.asked++;
-    let done = false;
-    member.forgotten.push(() => {
-      if (!done) this.ended++;
-      done = true;
+  #grant(client: number, member: SimMember, op: ClientOp & { readonly type: 'grant' }): void {
+    const slot = this.#slot(op.lease);
+    const id = op.serverId ? member.ids.uint64() & 0x7fff_ffff_ffff_ffffn || 1n : slot.ownId;
+    const command = { type: 'grant', id, ttlMs: op.ttlMs } as const;
+    const call: ClientCall = { type: 'command', command, serverId: op.serverId };
+    this.#world.clients.call(client, member, call, callTimeoutMs, ({ outcome }) => {
+      if (outcome !== 'ok') return;
+      slot.id = id;
+      if (op.renewal.everyMs > 0) this.#hold(client, member.index, id, op.renewal, 0);
     });
-    const reply =
-      <A>(then: (answer: A) => void) =>
-      (answer: A) => {
-        if (done || member.boots !== boot) return;
-        done = true;
-        this.ended++;
-        then(answer);
-      };
-    member.enqueue(make(reply));
   }
 
-  /** Clients reach every member that runs, whatever the links between members do. */
-  #anyMember(): SimMember | undefined {
-    const up = this.#world.members.filter((member) => member.node !== undefined);
-    return up.length === 0 ? undefined : this.#prng.pick(up);
+  /** Asks for the `done`-th renewal after a while, and then for the next. */
+  #hold(client: number, home: number, id: LeaseId, renewal: Renewal, done: number): void {
+    if (done >= renewal.times) return;
+    const { timeline, clients, members } = this.#world;
+    const prng = this.#prngs[client] as Prng;
+    const silent = renewal.pauseAfter > 0 && done > 0 && done % renewal.pauseAfter === 0;
+    const waitMs = renewal.everyMs * (0.8 + 0.4 * prng.unit()) + (silent ? renewal.pauseMs : 0);
+    timeline.after(waitMs, () => {
+      if (!this.running) return;
+      const call: ClientCall = { type: 'keepAlive', id };
+      let next = home;
+      const timeoutMs = Math.min(callTimeoutMs, Math.max(1_000, renewal.everyMs * 2));
+      clients.call(client, members[home] as SimMember, call, timeoutMs, (record) => {
+        const { result } = record;
+        if (result?.type === 'lease' && result.answer.type === 'gone') return;
+        if (record.outcome !== 'ok') next = (home + 1) % members.length;
+        this.#hold(client, next, id, renewal, done + 1);
+      });
+      if (!renewal.twice) return;
+      const second = members[(home + 1) % members.length] as SimMember;
+      clients.call(client, second, call, timeoutMs);
+    });
   }
+
+  #slot(number: number): Slot {
+    const found = this.#slots[number];
+    if (found !== undefined) return found;
+    const own = idOfSlot(number);
+    const slot = { ownId: own, id: own };
+    this.#slots[number] = slot;
+    return slot;
+  }
+
+  // ── what answers teach ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #learn({ result }: CallRecord): void {
+    if (result?.type === 'range') for (const kv of result.result.kvs) this.#know(kv);
+    if (result?.type === 'outcome' && result.outcome.ok) this.#learnResult(result.outcome.result);
+  }
+
+  #learnResult(result: Result): void {
+    if (result.type === 'range') for (const kv of result.kvs) this.#know(kv);
+    else if (result.type === 'put' && result.prevKv !== undefined) this.#know(result.prevKv);
+    else if (result.type === 'txn') for (const response of result.responses) this.#learnResult(response);
+  }
+
+  #know(kv: KeyValue): void {
+    const key = keyTexts.indexOf(Buffer.from(kv.key).toString());
+    if (key < 0) return;
+    const known = this.#known[key];
+    if (known === undefined || known.modRevision < kv.modRevision) this.#known[key] = kv;
+  }
+}
+
+function deletion({ key, keyTo, prevKv }: { readonly key: number; readonly keyTo: number; readonly prevKv: boolean }) {
+  return { type: 'deleteRange', key: keyBytes(key), rangeEnd: rangeEndBytes(keyTo), prevKv } as const;
+}
+
+/** Small ones, negative ones, and ones that a double cannot hold. */
+function idOfSlot(number: number): LeaseId {
+  if (number % 4 === 1) return BigInt(-1 - number);
+  if (number % 4 === 2) return 7_587_861_231_231_231_231n + BigInt(number);
+  if (number % 4 === 3) return -7_587_861_231_231_231_231n - BigInt(number);
+  return BigInt(number + 1);
 }

@@ -1,60 +1,99 @@
 /**
- * The small world: members that run the real node over in-memory disks, a lossy network and clocks of their own, in virtual
- * time. One seed is one run. Crashes lose what was not synced; a restart goes the way of a real boot.
+ * The world of a run: members that run the real node over in-memory disks, clients, and the links between all of them, in virtual
+ * time. Built from a schedule; tests may also build one and do everything by hand. Owns who meets whom: the boots that members
+ * remember of each other, as in `peer/handshake.ts`.
  */
 import { Prng } from '../../src/base/prng.ts';
-import type { Input } from '../../src/node/input.ts';
-import { Node } from '../../src/node/node.ts';
-import type { Ports } from '../../src/node/ports.ts';
+import type { PeerMessage } from '../../src/node/peer-message.ts';
 import { initialLog, initialMembership } from '../../src/raft/membership.ts';
-import { Machine } from '../../src/state/machine.ts';
-import type { MemberId } from '../../src/store/entry.ts';
-import { Checks } from './checks.ts';
-import { SimDisks } from './disks.ts';
-import { Network } from './network.ts';
+import type { AppliedCommand } from '../../src/state/machine.ts';
+import type { Entry, MemberId } from '../../src/store/entry.ts';
+import { Clients } from './clients.ts';
+import { SimMember } from './member.ts';
+import { type Link, Network } from './network.ts';
+import type { Observer, RunContext } from './observer.ts';
+import type { RunHooks } from './report.ts';
+import type { Schedule } from './schedule.ts';
 import { Timeline } from './timeline.ts';
 
-export const tickMs = 20;
-export const ticksPerRaftTick = 5;
-export const electionTicks = 10;
-export const electionTimeoutMs = electionTicks * ticksPerRaftTick * tickMs;
+/** A snapshot on its way. */
+interface Stream {
+  readonly from: number;
+  readonly to: number;
+  cut: boolean;
+}
 
 export class World {
-  readonly prng: Prng;
+  readonly tickMs = 50;
+  readonly ticksPerRaftTick = 2;
+  readonly electionTicks = 10;
+  readonly schedule: Schedule;
   readonly timeline: Timeline;
   readonly network: Network;
-  readonly checks = new Checks();
+  readonly observer: Observer;
   readonly members: SimMember[] = [];
-  crashes = 0;
-  /** How often a sync takes up to 200 ms instead of about one. */
-  diskStallChance = 0.02;
+  readonly clients: Clients;
+  readonly streams = new Set<Stream>();
+  readonly trace: ((member: number, text: string) => void) | undefined;
+  /** No atlas: damage may fall anywhere. */
+  readonly scorched: boolean;
+  /** The liveness phase has begun. */
+  healed = false;
+  /** Highest index applied anywhere. */
+  appliedIndex = 0;
 
-  constructor(seed: bigint, memberCount: number) {
-    this.prng = new Prng(seed, 'world');
-    this.timeline = new Timeline(this.prng.fork('ties'));
-    this.network = new Network(this.prng.fork('network'), this.timeline);
-    const members = Array.from({ length: memberCount }, (_, i) => ({
+  constructor(schedule: Schedule, hooks: Required<Pick<RunHooks, 'observe'>> & RunHooks) {
+    this.schedule = schedule;
+    this.scorched = schedule.profile === 'scorched';
+    const { seed, members, clients, noise } = schedule;
+    this.timeline = new Timeline(new Prng(seed, 'ties'));
+    this.network = new Network(seed, members, clients, noise, this.timeline);
+    const { trace } = hooks;
+    if (trace !== undefined) this.trace = (member, text) => trace(this.timeline.nowMs, member, text);
+    const listed = Array.from({ length: members }, (_, i) => ({
       id: BigInt(i + 1),
       name: `n${i + 1}`,
       peerUrls: [`http://n${i + 1}`],
     }));
-    const { payload } = initialMembership('sim', members);
-    for (const { id } of members) this.members.push(new SimMember(this, id, payload));
+    const log = initialLog(initialMembership('sim', listed).payload);
+    for (let i = 0; i < members; i++) this.members.push(new SimMember(this, i, log));
+    const context: RunContext = {
+      profile: schedule.profile,
+      members: this.members,
+      first: log.entries[0] as Entry,
+      electionTimeoutMs: this.electionTimeoutMs,
+      tickMs: this.tickMs,
+      clocksInSpec: noise.clockRateOff <= 1 / 500,
+      atlas: !this.scorched,
+    };
+    this.observer = hooks.observe(context);
+    this.clients = new Clients(this);
     for (const member of this.members) member.start();
+  }
+
+  get electionTimeoutMs(): number {
+    return this.electionTicks * this.ticksPerRaftTick * this.tickMs;
   }
 
   get ids(): MemberId[] {
     return this.members.map((member) => member.id);
   }
 
-  member(id: MemberId): SimMember {
-    return this.members[Number(id) - 1] as SimMember;
+  get nowMs(): number {
+    return this.timeline.nowMs;
   }
 
-  /** The member on duty in the highest term, if any. */
+  /** The member that leads in the highest term, if any. */
   get leader(): SimMember | undefined {
-    const leaders = this.members.filter((member) => member.node?.raft.role === 'leader');
-    return leaders.sort((a, b) => (b.node as Node).raft.term - (a.node as Node).raft.term)[0];
+    let found: SimMember | undefined;
+    let term = 0;
+    for (const member of this.members) {
+      const raft = member.node?.raft;
+      if (raft === undefined || raft.role !== 'leader' || raft.term <= term) continue;
+      found = member;
+      term = raft.term;
+    }
+    return found;
   }
 
   run(durationMs: number): void {
@@ -70,162 +109,123 @@ export class World {
     }
     return true;
   }
-}
 
-export class SimMember {
-  readonly id: MemberId;
-  node: Node | undefined;
-  boots = 0;
-  /** Called when a crash takes the waiting calls with it. */
-  forgotten: (() => void)[] = [];
-  /** This host's clock runs at this rate, within 1 ± 1/500. */
-  clockRate = 1;
-  /** Time this clock stood still (a suspended machine). */
-  #frozenMs = 0;
-  #pausedUntilMs = 0;
-  readonly #world: World;
-  readonly #prng: Prng;
-  readonly #disks: SimDisks;
+  // ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  constructor(world: World, id: MemberId, initialPayload: Uint8Array) {
-    this.#world = world;
-    this.id = id;
-    this.#prng = world.prng.fork(`member ${id}`);
-    this.clockRate = 1 + (this.#prng.unit() - 0.5) / 250;
-    this.#disks = new SimDisks(id, this.#prng.fork('disk'), initialLog(initialPayload));
-  }
-
-  start(): void {
-    const boot = ++this.boots;
-    const { loaded, imageRecords } = this.#disks.open();
-    const machine = imageRecords.length === 0 ? new Machine() : Machine.load(imageRecords);
-    if (!(machine instanceof Machine)) throw new Error(`image of member ${this.id}: ${JSON.stringify(machine)}`);
-    this.#world.checks.restored(machine);
-    const restored = { raft: this.#disks.restored(loaded, machine), machine };
-    const node: Node = new Node(
-      {
-        member: this.id,
-        boot,
-        tickMs,
-        ticksPerRaftTick,
-        electionTicks,
-        seed: this.#prng.uint64(),
-        quotaBytes: 512 * 1024 * 1024,
-        observe: (entry, commands) =>
-          this.#world.checks.applied(entry, commands, node.machine, this.#world.timeline.nowMs),
-      },
-      restored,
-      this.#ports(boot),
-    );
-    this.node = node;
-    this.#tick(boot);
-  }
-
-  crash(): void {
-    if (this.node === undefined) return;
-    this.#world.crashes++;
-    this.node = undefined;
-    for (const forget of this.forgotten) forget();
-    this.forgotten = [];
-    this.#disks.crash();
-    for (const peer of this.#world.members) {
-      if (peer.id !== this.id)
-        this.#world.network.carry(this.id, peer.id, () => peer.enqueue({ type: 'linkLost', member: this.id }));
-    }
-  }
-
-  /** The process stands still for a while. `frozen`: its clock stands still too, as on a suspended machine. */
-  pause(durationMs: number, frozen: boolean): void {
-    this.#pausedUntilMs = this.#world.timeline.nowMs + durationMs;
-    if (frozen) this.#frozenMs += durationMs;
-  }
-
-  /** A pause ends early. */
-  resume(): void {
-    this.#pausedUntilMs = 0;
-  }
-
-  enqueue(input: Input): void {
-    this.node?.enqueue(input);
-  }
-
-  /** The image is lost while the member is down. */
-  loseImage(): void {
-    this.#disks.loseImage();
-  }
-
-  /** Runs `step` if this boot still runs, once the member is not paused. */
-  #alive(boot: number, step: () => void): void {
-    if (this.node === undefined || this.boots !== boot) return;
-    const waitMs = this.#pausedUntilMs - this.#world.timeline.nowMs;
-    if (waitMs > 0) this.#world.timeline.after(waitMs, () => this.#alive(boot, step));
-    else step();
-  }
-
-  #after(boot: number, delayMs: number, step: () => void): void {
-    this.#world.timeline.after(delayMs, () => this.#alive(boot, step));
-  }
-
-  #monoMs(): number {
-    return (this.#world.timeline.nowMs - this.#frozenMs) * this.clockRate;
-  }
-
-  #tick(boot: number): void {
-    this.#after(boot, tickMs / this.clockRate, () => {
-      this.enqueue({ type: 'tick' });
-      this.#tick(boot);
+  send(from: SimMember, to: SimMember, message: PeerMessage): void {
+    const link = this.network.link(from.index, to.index);
+    const { boot } = from;
+    this.network.carry(link, () => {
+      if (to.node === undefined || !this.meets(link, boot)) return;
+      this.timeline.mix(messageMark(message) + to.index);
+      this.trace?.(to.index, `gets ${describe(message)} from ${from.name}`);
+      to.receive(message);
     });
   }
 
-  #ports(boot: number): Ports {
-    const { timeline, network, members } = this.#world;
-    const after = (delayMs: number, step: () => void): void => this.#after(boot, delayMs, step);
-    return {
-      wake: () => after(this.#prng.unit() * 0.1, () => this.node?.turn(this.#monoMs())),
-      wal: {
-        write: (group) => {
-          this.#disks.writeLog(group, () => this.enqueue({ type: 'persisted' }));
-          after(0.1 + this.#prng.unit() * (this.#prng.chance(this.#world.diskStallChance) ? 200 : 1), () =>
-            this.#disks.logSynced(),
-          );
-        },
-        dropUpTo: (index) => this.#disks.dropLog(index),
-      },
-      image: {
-        write: (batch) => {
-          this.#disks.writeImage(batch, () => this.enqueue({ type: 'imageWritten', appliedIndex: batch.appliedIndex }));
-          after(1 + this.#prng.unit() * 20, () => this.#disks.imageSynced());
-        },
-      },
-      peers: {
-        send: (to, message) =>
-          network.carry(this.id, to, () => {
-            const peer = members[Number(to) - 1] as SimMember;
-            peer.enqueue({ type: 'message', message });
-          }),
-      },
-      snapshots: {
-        send: (to, term) => {
-          const snapshot = this.#disks.readImage();
-          const lost = snapshot === undefined || this.#prng.chance(network.quality.loss);
-          timeline.after(5 + this.#prng.unit() * 50, () => {
-            const peer = members[Number(to) - 1] as SimMember;
-            const ok = !lost && peer.node !== undefined && !network.isCut(this.id, to) && peer.#disks.mayStage;
-            if (ok && snapshot !== undefined) {
-              peer.#disks.stage(snapshot.records);
-              const head = { from: this.id, to, term, meta: snapshot.meta };
-              peer.enqueue({ type: 'snapshotStaged', head, records: snapshot.records });
-            }
-            this.#alive(boot, () => this.enqueue({ type: 'snapshotSent', to, index: snapshot?.meta.index ?? 0, ok }));
-          });
-        },
-        install: (head, log) =>
-          after(2 + this.#prng.unit() * 20, () => {
-            this.#disks.install(head, log);
-            this.enqueue({ type: 'snapshotInstalled' });
-          }),
-        discard: () => this.#disks.discard(),
-      },
-    };
+  /**
+   * Whether the receiver takes what the sender sent in its start `boot`. At the first message between two starts each looks at
+   * the other's boot, and remembers it: whoever is known with a newer one has an older copy of its directory, and must stop.
+   */
+  meets(link: Link, boot: number): boolean {
+    const from = this.members[link.from] as SimMember;
+    const to = this.members[link.to] as SimMember;
+    if (link.bootFrom === boot && link.bootTo === to.boot) return true;
+    // What is left in the pipe of a connection that both ends had made.
+    if (boot < link.bootFrom) return link.bootTo === to.boot;
+    if (this.#isOlder(to, from, boot)) {
+      this.#refuse(to, from, boot);
+      return false;
+    }
+    if (this.#isOlder(from, to, to.boot)) {
+      this.#refuse(from, to, to.boot);
+      return false;
+    }
+    link.bootFrom = boot;
+    link.bootTo = to.boot;
+    this.#note(to, from, boot);
+    if (from.boot === boot) this.#note(from, to, to.boot);
+    return true;
+  }
+
+  /** Whether a member that lost its whole directory may begin anew: whoever is known stays out (`peer/ask.ts`). */
+  mayStartEmpty(member: SimMember): boolean {
+    let silent = 0;
+    for (const other of this.members) {
+      if (other === member) continue;
+      const heard =
+        other.node !== undefined &&
+        !this.network.isCut(member.index, other.index) &&
+        !this.network.isCut(other.index, member.index);
+      if (!heard) silent++;
+      else if ((other.disks.seenBoots[member.index] as number) > 0) {
+        member.ruin('its directory is empty, and others know it');
+        return false;
+      }
+    }
+    if (silent === 0) throw new Error('nobody remembers a member that ran');
+    this.timeline.after(500, () => member.start());
+    return false;
+  }
+
+  /** It went down: its peers and its clients notice, if their links let them. */
+  memberGone(member: SimMember): void {
+    for (const peer of this.members) {
+      if (peer === member) continue;
+      this.network.carry(this.network.link(member.index, peer.index), () =>
+        peer.enqueue({ type: 'linkLost', member: member.id }),
+      );
+    }
+    this.clients.memberGone(member);
+  }
+
+  applied(entry: Entry, commands: readonly AppliedCommand[], member: SimMember): void {
+    this.timeline.mix((entry.index << 8) ^ entry.term ^ (member.index << 28));
+    if (entry.index > this.appliedIndex) this.appliedIndex = entry.index;
+    if (this.trace !== undefined)
+      this.trace(member.index, `applies ${entry.index}/${entry.term} ${commands.map(({ command }) => command.type)}`);
+    this.observer.applied(entry, commands, member);
+  }
+
+  #isOlder(judge: SimMember, member: SimMember, boot: number): boolean {
+    const seen = judge.disks.seenBoots[member.index] as number;
+    const number = member.bootNumbers[boot] as number;
+    if (number !== seen) return number < seen;
+    return judge.disks.seenTokens[member.index] !== member.bootTokens[boot];
+  }
+
+  #note(who: SimMember, of: SimMember, boot: number): void {
+    who.disks.seenBoots[of.index] = of.bootNumbers[boot] as number;
+    who.disks.seenTokens[of.index] = of.bootTokens[boot] as number;
+  }
+
+  #refuse(judge: SimMember, member: SimMember, boot: number): void {
+    if (this.network.isCut(judge.index, member.index)) return;
+    this.timeline.after(1, () => {
+      if (member.boot === boot && member.up) member.ruin(`${judge.name} knows a newer start of it`);
+    });
+  }
+}
+
+/** A number for the trace hash. */
+function messageMark(message: PeerMessage): number {
+  const kind = message.type.charCodeAt(0) * 31 + message.type.length;
+  return (kind << 16) ^ (message.term << 4) ^ (message.type === 'append' ? message.prevIndex << 2 : 0);
+}
+
+function describe(message: PeerMessage): string {
+  switch (message.type) {
+    case 'append':
+      return `append ${message.prevIndex}+${message.entries.length} commit ${message.commit} term ${message.term}`;
+    case 'appendReply':
+      return `${message.accepted ? 'accept' : 'reject'} ${message.match} term ${message.term}`;
+    case 'vote':
+    case 'preVote':
+      return `${message.type} ${message.lastIndex}/${message.lastTerm} term ${message.term}`;
+    case 'voteReply':
+    case 'preVoteReply':
+      return `${message.type} ${message.granted ? 'yes' : 'no'} term ${message.term}`;
+    default:
+      return `${message.type} term ${message.term}`;
   }
 }

@@ -1,0 +1,332 @@
+/**
+ * One member as a process on a host: starts, takes turns, stalls, crashes at chosen points, and the ports that tie its node to
+ * the world. What happens on the disks is `disks.ts`'s, on the way to others `network.ts`'s.
+ */
+import { Prng } from '../../src/base/prng.ts';
+import type { Input } from '../../src/node/input.ts';
+import { Node } from '../../src/node/node.ts';
+import type { PeerMessage } from '../../src/node/peer-message.ts';
+import type { MemberId, WriteGroup } from '../../src/store/entry.ts';
+import { asHost, type Host } from './ambient.ts';
+import { Clock } from './clock.ts';
+import { SimDisks } from './disks.ts';
+import type { FaultKind } from './fault-kinds.ts';
+import type { DurableLog, Watched } from './observer.ts';
+import { memberPorts } from './ports.ts';
+import type { World } from './world.ts';
+
+/** On resume: timers first in a turn of their own, timers first, messages first. */
+export type ResumeOrder = 0 | 1 | 2;
+
+/** Waits for the `left`-th event of a kind. */
+interface Trap {
+  readonly point: FaultKind;
+  left: number;
+  readonly untilMs: number;
+  readonly sprung: () => void;
+}
+
+export class SimMember implements Watched {
+  readonly id: MemberId;
+  /** 0-based. */
+  readonly index: number;
+  readonly name: string;
+  readonly world: World;
+  readonly clock: Clock;
+  readonly disks: SimDisks;
+  /** Of this process's own small delays. */
+  readonly prng: Prng;
+  /** Ids that this member chooses for leases. */
+  readonly ids: Prng;
+  readonly host: Host;
+  node: Node | undefined;
+  /** Starts so far, never used twice. Not IDENTITY's boot, which an older copy of a directory uses again. */
+  boot = 0;
+  /** By start: what IDENTITY said. */
+  readonly bootNumbers: number[] = [0];
+  readonly bootTokens: number[] = [0];
+  ruined = false;
+  /** It is left dead for the liveness phase. */
+  staysDown = false;
+  /** Its disk is damaged and it has not found out yet, or it waits for another member's image. */
+  suspect = false;
+  imageLost = false;
+  /** Replies that the node owes to clients. */
+  owed = 0;
+  crashes = 0;
+  installs = 0;
+  /** In the middle of a turn the process dies: nothing more leaves it. */
+  dying = false;
+  /** No sync ends before. */
+  diskStalledUntilMs = 0;
+  /** Syncs take up to this much longer. */
+  diskSlowMs = 0;
+  #arrived: PeerMessage[] = [];
+  #held: (() => void)[] = [];
+  #pausedUntilMs = 0;
+  #paused = false;
+  #frozen = false;
+  #resumeOrder: ResumeOrder = 1;
+  #tickDue = false;
+  #turnDue = false;
+  #traps: Trap[] = [];
+
+  constructor(world: World, index: number, initial: WriteGroup) {
+    this.world = world;
+    this.index = index;
+    this.id = BigInt(index + 1);
+    this.name = `n${index + 1}`;
+    const { seed, noise, members } = world.schedule;
+    this.clock = new Clock(new Prng(seed, `clock ${this.name}`), noise);
+    this.prng = new Prng(seed, `member ${this.name}`);
+    this.ids = new Prng(seed, `ids ${this.name}`);
+    this.disks = new SimDisks(seed, index, members, initial, noise.segmentBytes);
+    this.host = {
+      chance: new Prng(seed, `chance ${this.name}`),
+      monoMs: () => this.clock.monoMs(world.timeline.nowMs),
+      wallMs: () => this.clock.wallMs(world.timeline.nowMs),
+      after: (ms, step) => {
+        const { boot } = this;
+        world.timeline.after(this.clock.worldMsOf(ms), () => {
+          if (this.boot === boot && this.node !== undefined) this.post(step);
+        });
+      },
+    };
+  }
+
+  get durable(): DurableLog {
+    return this.disks.certain;
+  }
+
+  get nowMs(): number {
+    return this.world.timeline.nowMs;
+  }
+
+  get up(): boolean {
+    return this.node !== undefined;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  // ── life and death ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts the process, if it is down and may. What its directory forbids ruins it for good. */
+  start(): void {
+    if (this.node !== undefined || this.ruined || this.staysDown) return;
+    if (this.disks.gone && !this.world.mayStartEmpty(this)) return;
+    const opened = this.disks.open();
+    if (opened.type === 'refused') {
+      this.ruin(opened.why);
+      return;
+    }
+    this.boot++;
+    this.bootNumbers.push(opened.boot);
+    this.bootTokens.push(this.disks.token);
+    this.suspect = false;
+    this.imageLost = opened.raft.needsSnapshot;
+    this.owed = 0;
+    const { world } = this;
+    const { boot } = this;
+    this.node = new Node(
+      {
+        member: this.id,
+        boot: opened.boot,
+        tickMs: world.tickMs,
+        ticksPerRaftTick: world.ticksPerRaftTick,
+        electionTicks: world.electionTicks,
+        seed: new Prng(world.schedule.seed, `node ${this.name} ${boot}`).uint64(),
+        quotaBytes: 512 * 1024 * 1024,
+        logTrailingEntriesMax: world.schedule.noise.logTailEntriesMax,
+        observe: (entry, commands) => world.applied(entry, commands, this),
+      },
+      { raft: opened.raft, machine: opened.machine },
+      memberPorts(this, boot),
+    );
+    world.trace?.(this.index, `starts, boot ${opened.boot}, applied ${opened.machine.appliedIndex}`);
+    world.observer.booted(this);
+    world.observer.restored(this);
+    this.#scheduleTick(boot);
+  }
+
+  /** The process and its host go down: what is not synced may be lost. */
+  crash(): void {
+    if (this.node === undefined) return;
+    const { world } = this;
+    this.crashes++;
+    world.timeline.mix(0x100 + this.index);
+    world.trace?.(this.index, 'crashes');
+    this.node = undefined;
+    this.dying = false;
+    this.#arrived = [];
+    this.#held = [];
+    this.#traps = [];
+    this.#endPause();
+    this.#turnDue = false;
+    this.#tickDue = false;
+    this.disks.crash();
+    world.observer.crashed(this);
+    world.memberGone(this);
+  }
+
+  /** It refuses to run, and will not run again. */
+  ruin(why: string): void {
+    this.world.trace?.(this.index, `is ruined: ${why}`);
+    this.crash();
+    this.ruined = true;
+  }
+
+  /** Crashes and comes back after `downMs`. */
+  restart(downMs: number): void {
+    if (this.node === undefined) return;
+    this.crash();
+    this.world.timeline.after(downMs, () => this.start());
+  }
+
+  // ── stalls ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The process stands still for a while. `frozen`: its clock stands still too, as on a suspended machine. */
+  pause(durationMs: number, frozen: boolean, order: ResumeOrder = 1): void {
+    if (this.node === undefined) return;
+    const { timeline } = this.world;
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, timeline.nowMs + durationMs);
+    this.#resumeOrder = order;
+    this.#paused = true;
+    if (frozen && !this.#frozen) {
+      this.#frozen = true;
+      this.clock.freeze(timeline.nowMs);
+    }
+    const { boot } = this;
+    timeline.after(durationMs, () => {
+      if (this.boot === boot && this.#paused && timeline.nowMs >= this.#pausedUntilMs) this.resume();
+    });
+  }
+
+  /** A pause ends. */
+  resume(): void {
+    if (!this.#paused) return;
+    const { boot } = this;
+    this.#endPause();
+    const held = this.#held.splice(0);
+    const ticked = this.#tickDue;
+    this.#tickDue = false;
+    if (ticked && this.#resumeOrder !== 2) this.node?.enqueue({ type: 'tick' });
+    if (this.#turnDue && this.#resumeOrder === 0) this.#takeTurn();
+    for (const step of held) if (this.node !== undefined && this.boot === boot) step();
+    if (this.node === undefined || this.boot !== boot) return;
+    if (ticked && this.#resumeOrder === 2) this.node.enqueue({ type: 'tick' });
+    if (this.#turnDue) this.#takeTurn();
+    if (ticked) this.#scheduleTick(boot);
+  }
+
+  #endPause(): void {
+    this.#paused = false;
+    this.#pausedUntilMs = 0;
+    if (this.#frozen) this.clock.thaw(this.world.timeline.nowMs);
+    this.#frozen = false;
+  }
+
+  // ── what reaches the process ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Something arrives: now, or when a pause is over, or never if it is down. */
+  post(step: () => void): void {
+    if (this.node === undefined) return;
+    if (this.#paused) this.#held.push(step);
+    else step();
+  }
+
+  enqueue(input: Input): void {
+    if (this.node === undefined) return;
+    if (this.#paused) this.#held.push(() => this.node?.enqueue(input));
+    else this.node.enqueue(input);
+  }
+
+  receive(message: PeerMessage): void {
+    if (this.node === undefined) return;
+    if (this.#paused) {
+      this.#held.push(() => this.receive(message));
+      return;
+    }
+    this.#arrived.push(message);
+    this.node.enqueue({ type: 'message', message });
+  }
+
+  /** After `delayMs`, if this start still runs by then. Not held back by pauses: disks go on. */
+  later(boot: number, delayMs: number, step: () => void): void {
+    this.world.timeline.after(delayMs, () => {
+      if (this.node !== undefined && this.boot === boot) step();
+    });
+  }
+
+  /** The node's wake port. */
+  wake(boot: number): void {
+    this.later(boot, this.prng.unit() * 0.1, () => {
+      if (this.#paused) this.#turnDue = true;
+      else this.#takeTurn();
+    });
+  }
+
+  #takeTurn(): void {
+    const { node, world } = this;
+    this.#turnDue = false;
+    if (node === undefined || this.spring('crashBeforeTurn')) return;
+    if (this.#hits('crashInTurn')) this.dying = true;
+    const arrived = this.#arrived;
+    if (arrived.length > 0) this.#arrived = [];
+    const afters = arrived.map((message) => world.observer.stepping(message, this));
+    const { machine } = node;
+    asHost(this.host, () => node.turn(this.host.monoMs()));
+    if (node.machine !== machine) world.observer.restored(this);
+    for (const after of afters) after?.();
+    world.observer.turned(this);
+    if (this.dying) this.#sprung('crashInTurn');
+    else this.spring('crashAfterTurn');
+  }
+
+  #scheduleTick(boot: number): void {
+    this.later(boot, this.clock.worldMsOf(this.world.tickMs), () => {
+      if (this.#paused) {
+        this.#tickDue = true;
+        return;
+      }
+      this.node?.enqueue({ type: 'tick' });
+      this.#scheduleTick(boot);
+    });
+  }
+
+  // ── traps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** At the `nth` event of the kind from now on, within `withinMs`, `sprung` is called. */
+  trap(point: FaultKind, nth: number, withinMs: number, sprung: () => void): void {
+    if (this.node === undefined) return;
+    this.#traps.push({ point, left: nth, untilMs: this.nowMs + withinMs, sprung });
+  }
+
+  forgetTraps(): void {
+    this.#traps = [];
+  }
+
+  /** An event of this kind happens: returns whether a trap was waiting for it, and did what it is there for. */
+  spring(point: FaultKind): boolean {
+    if (!this.#hits(point)) return false;
+    this.#sprung(point);
+    return true;
+  }
+
+  #hits(point: FaultKind): boolean {
+    if (this.#traps.length === 0) return false;
+    const trap = this.#traps.find((each) => each.point === point);
+    if (trap === undefined || --trap.left > 0) return false;
+    if (trap.untilMs >= this.nowMs) return true;
+    this.#traps.splice(this.#traps.indexOf(trap), 1);
+    return false;
+  }
+
+  #sprung(point: FaultKind): void {
+    const at = this.#traps.findIndex((each) => each.point === point);
+    const [trap] = this.#traps.splice(at, 1);
+    this.dying = false;
+    trap?.sprung();
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The node's ports in the world: disks that take their time, fail and stall, messages that go through the network, snapshots
+ * that stream. Everything that comes back becomes an `Input`; the first error of a disk ends the process (S4).
+ */
+import type { Ports } from '../../src/node/ports.ts';
+import type { SnapshotHead } from '../../src/raft/message.ts';
+import type { WriteGroup } from '../../src/store/entry.ts';
+import type { SimMember } from './member.ts';
+
+/** A member whose disk failed comes back after this long, as its supervisor would have it. */
+const respawnMs = 1_000;
+
+export function memberPorts(member: SimMember, boot: number): Ports {
+  const { world, disks } = member;
+  const alive = (): boolean => member.boot === boot && member.node !== undefined && !member.dying;
+  return {
+    wake: () => member.wake(boot),
+    wal: {
+      write: (group) => {
+        if (alive()) writeLog(member, boot, group);
+      },
+      dropUpTo: (index) => disks.dropLog(index),
+    },
+    image: {
+      write: (batch) => {
+        if (!alive()) return;
+        disks.writeImage(batch, (error) => {
+          if (error !== undefined) diskFailed(member);
+          else member.enqueue({ type: 'imageWritten', appliedIndex: batch.appliedIndex });
+        });
+        const latencyMs = 1 + member.prng.unit() * 20;
+        if (member.spring('crashInImage')) return;
+        syncAt(member, boot, latencyMs, () => {
+          if (member.spring('imageError')) return;
+          disks.imageSynced();
+          member.spring('imageLostSuffix');
+        });
+      },
+    },
+    peers: {
+      send: (to, message) => {
+        if (!alive()) return;
+        world.observer.sent(message, member);
+        world.send(member, world.members[Number(to) - 1] as SimMember, message);
+      },
+    },
+    snapshots: {
+      send: (to, term) => {
+        if (alive()) sendSnapshot(member, boot, world.members[Number(to) - 1] as SimMember, term);
+      },
+      install: (head, log) => {
+        if (alive()) install(member, boot, head, log);
+      },
+      discard: () => disks.discard(),
+    },
+  };
+}
+
+function writeLog(member: SimMember, boot: number, group: WriteGroup): void {
+  const { disks, world } = member;
+  const { diskMsMin, diskMsMax, diskSlowChance, diskSlowMsMax } = world.schedule.noise;
+  world.observer.written(group, member);
+  const sizeBytes = disks.wal.sizeBytes;
+  disks.writeLog(group, (error) => {
+    if (error !== undefined) diskFailed(member);
+    else if (!member.spring('crashAfterSync'))
+      member.later(boot, member.prng.unit() * 0.1, () => member.enqueue({ type: 'persisted' }));
+  });
+  let latencyMs = diskMsMin + (diskMsMax - diskMsMin) * member.prng.unit();
+  if (diskSlowChance > 0 && member.prng.chance(diskSlowChance)) latencyMs += diskSlowMsMax * member.prng.unit();
+  if (member.diskSlowMs > 0) latencyMs += member.diskSlowMs * member.prng.unit();
+  // Traps crash in the middle of the turn's end: the write is under way then.
+  const rollsOver = disks.wal.sizeBytes > sizeBytes;
+  member.later(boot, latencyMs * 0.5, () => {
+    if (!member.spring('crashInWrite') && rollsOver) member.spring('crashAtRollover');
+  });
+  syncAt(member, boot, latencyMs, () => {
+    if (member.spring('diskError')) return;
+    disks.logSynced(group);
+    world.observer.synced(group, member);
+  });
+}
+
+/** Runs `synced` after `latencyMs`, or when a stall of the disk is over. The kernel goes on while the process stands still. */
+function syncAt(member: SimMember, boot: number, latencyMs: number, synced: () => void): void {
+  member.later(boot, latencyMs, () => {
+    const stallMs = member.diskStalledUntilMs - member.nowMs;
+    if (stallMs > 0) syncAt(member, boot, stallMs + 0.1, synced);
+    else synced();
+  });
+}
+
+/** The process exits at once and is started again. */
+function diskFailed(member: SimMember): void {
+  member.restart(respawnMs);
+}
+
+function sendSnapshot(member: SimMember, boot: number, to: SimMember, term: number): void {
+  const { world, disks, prng } = member;
+  const { network, timeline } = world;
+  const snapshot = disks.readImage();
+  const stream = { cut: snapshot === undefined, from: member.index, to: to.index };
+  world.streams.add(stream);
+  const life = to.boot;
+  const there = network.link(member.index, to.index);
+  const back = network.link(to.index, member.index);
+  const lossy = network.quality?.loss ?? world.schedule.noise.loss;
+  const durationMs = 5 + prng.unit() * 50 + (snapshot?.records.length ?? 0) * 0.01;
+  const answerLost = prng.chance(lossy / 4);
+  const broken = prng.chance(lossy / 4);
+  timeline.after(durationMs, () => {
+    world.streams.delete(stream);
+    const whole = !stream.cut && !broken && there.cuts === 0 && back.cuts === 0 && to.node !== undefined && !to.paused;
+    let ok = false;
+    if (whole && snapshot !== undefined && to.boot === life && world.meets(there, boot) && to.disks.mayStage) {
+      ok = true;
+      to.disks.stage(snapshot.records);
+      const head: SnapshotHead = { from: member.id, to: to.id, term, meta: snapshot.meta };
+      to.enqueue({ type: 'snapshotStaged', head, records: snapshot.records });
+      world.trace?.(to.index, `has a snapshot of ${member.name} at ${snapshot.meta.index}`);
+    }
+    member.later(boot, 0, () =>
+      member.enqueue({ type: 'snapshotSent', to: to.id, index: snapshot?.meta.index ?? 0, ok: ok && !answerLost }),
+    );
+  });
+}
+
+function install(member: SimMember, boot: number, head: SnapshotHead, log: WriteGroup): void {
+  const { disks, world, prng } = member;
+  const crashesLate = prng.chance(0.5);
+  member.later(boot, 1 + prng.unit() * 20, () => {
+    if (!crashesLate && member.spring('crashInInstall')) return;
+    disks.install(head, log);
+    member.installs++;
+    member.imageLost = false;
+    world.trace?.(member.index, `installed the snapshot at ${head.meta.index}`);
+    if (crashesLate && member.spring('crashInInstall')) return;
+    member.later(boot, prng.unit(), () => member.enqueue({ type: 'snapshotInstalled' }));
+  });
+}
