@@ -3,8 +3,9 @@
  * id of an invariant; a crash without a name is reported, and does not count.
  */
 import { World as PrimaryWorld } from '../primary/world.ts';
+import { drawSchedule } from '../sim/draw.ts';
 import { runRaftWorld } from '../sim/raft-world.ts';
-import { runSeed } from '../sim/run.ts';
+import { runSchedule } from '../sim/run.ts';
 import type { HuntName } from './mutant.ts';
 import { scenarios } from './scenarios.ts';
 
@@ -16,7 +17,7 @@ export function hunt(name: HuntName, seed: number): void {
     const scenario = scenarios[name.slice('scenario:'.length)];
     if (scenario === undefined) throw new Error(`no scenario is called ${name}`);
     scenario(seed);
-  } else runSeed(BigInt(seed));
+  } else runSchedule(drawSchedule(BigInt(seed), name.slice('sim:'.length)));
 }
 
 /** How many seeds of a hunt are worth a try, if there is no other limit. */
