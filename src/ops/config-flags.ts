@@ -5,8 +5,8 @@
 import { leaseTtlSecondsMax, requestBytesMax, streamsPerConnectionMax, txnOpsMax } from '../base/limits.ts';
 
 /**
- * What becomes of a flag: `used`; `silent`, accepted because it asks for what we do anyway; `warned`, accepted and said to have
- * no effect; `refused`, because to ignore it would be unsafe or start another cluster than was asked for.
+ * What becomes of a flag: `used`; `silent`, a switch accepted because it asks for what we do anyway; `warned`, accepted and said
+ * to have no effect; `refused`, because to ignore it would be unsafe or start another cluster than was asked for.
  */
 export type FlagFate = 'used' | 'silent' | 'warned' | 'refused';
 
@@ -41,6 +41,7 @@ const others = (
   names.split(' ').map((name) => ({ name, kind, fate, fallback: '', text, harmless: ['', ...harmless] }));
 
 const off: readonly string[] = ['false'];
+const on: readonly string[] = ['true'];
 const tls = 'TLS is not supported yet';
 
 /** The table. */
@@ -70,14 +71,15 @@ export const memberFlags: readonly MemberFlag[] = [
   used('insecure-peer-transport', 'false', 'Let peers listen beyond loopback though there is no TLS yet', 'switch'),
   used('log-level', 'info', 'debug, info, warn, error, panic or fatal'),
   used('log-format', 'json', 'json or console'),
-  ...others('silent', 'always so', 'switch', 'pre-vote strict-reconfig-check initial-election-tick-advance'),
+  ...others('silent', 'always so', 'switch', 'pre-vote strict-reconfig-check initial-election-tick-advance', on),
   ...others(
     'silent',
     'always so',
     'switch',
     'experimental-enable-lease-checkpoint experimental-enable-lease-checkpoint-persist',
+    on,
   ),
-  ...others('silent', 'decided by size here', 'value', 'snapshot-count experimental-snapshot-catchup-entries'),
+  ...others('warned', 'decided by size here', 'value', 'snapshot-count experimental-snapshot-catchup-entries'),
   ...others('warned', 'logs go to stderr', 'value', 'log-outputs', ['default', 'stderr']),
   ...others('warned', 'logs are JSON lines or console', 'value', 'logger', ['zap', 'capnslog']),
   ...others('warned', 'there is one set of metrics', 'value', 'metrics', ['basic']),
@@ -92,7 +94,8 @@ export const memberFlags: readonly MemberFlag[] = [
     'value',
     'grpc-keepalive-min-time grpc-keepalive-interval grpc-keepalive-timeout cors',
   ),
-  ...others('warned', 'not supported yet', 'value', 'listen-client-http-urls socket-reuse-port socket-reuse-address'),
+  ...others('warned', 'not supported yet', 'value', 'listen-client-http-urls'),
+  ...others('warned', 'not supported yet', 'switch', 'socket-reuse-port socket-reuse-address', off),
   ...others(
     'warned',
     'not supported yet',

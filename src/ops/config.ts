@@ -2,6 +2,7 @@
  * From command line and environment to a member's configuration: flag over `LEASEHOLD_*` over `ETCD_*` over default. Every
  * mistake becomes one line that names the flag and the fix, before anything is created.
  */
+import { isIP } from 'node:net';
 import { nearestName, parseArgv, parseDurationMs, parseSwitch } from '../base/argv.ts';
 import { peerFrameBytesMax } from '../base/limits.ts';
 import { type InitialMember, readInitialCluster, readPeerDial } from './config-cluster.ts';
@@ -185,8 +186,9 @@ function build(values: Values): MemberConfig {
 
 /** Warns about a given flag that has no effect; refuses one that must not be ignored. */
 function unusedFlag(values: Values, flag: MemberFlag): readonly string[] {
-  const given = values.given(flag.name);
-  if (given === undefined || flag.fate === 'used' || flag.fate === 'silent' || flag.harmless.includes(given)) return [];
+  if (flag.fate === 'used' || values.given(flag.name) === undefined) return [];
+  const given = flag.kind === 'switch' ? String(switchOf(values, flag.name)) : values.text(flag.name);
+  if (flag.harmless.includes(given)) return [];
   if (flag.fate === 'refused') throw new ConfigMistake(flag.name, `${flag.text}; leave the flag out`);
   return [`${values.sourceOf(flag.name)} has no effect: ${flag.text}`];
 }
@@ -204,22 +206,26 @@ function someUrls(values: Values, flag: string): readonly ListenUrl[] {
 }
 
 function checkCollisions(lists: readonly (readonly [string, readonly ListenUrl[]])[]): void {
-  const seen = new Map<string, string>();
+  const seen: { readonly host: string; readonly port: number; readonly flag: string }[] = [];
+  // All addresses hold each single one; those of IPv6 hold IPv4's as well.
+  const overlap = (a: string, b: string): boolean =>
+    a === b || [a, b].includes('::') || ([a, b].includes('0.0.0.0') && isIP(a) === isIP(b));
   for (const [flag, urls] of lists) {
     for (const url of urls) {
       if (url.port === 0) continue;
-      const place = `${url.host === 'localhost' ? '127.0.0.1' : url.host}:${url.port}`;
-      const other = seen.get(place);
+      const host = url.host === 'localhost' ? '127.0.0.1' : url.host;
+      const other = seen.find((one) => one.port === url.port && overlap(one.host, host));
       if (other !== undefined)
-        throw new ConfigMistake(flag, `${url.text} is taken by --${other}; give each its own port`);
-      seen.set(place, flag);
+        throw new ConfigMistake(flag, `${url.text} is taken by --${other.flag}; give each its own port`);
+      seen.push({ host, port: url.port, flag });
     }
   }
 }
 
 function checkReach(values: Values, urls: readonly ListenUrl[]): void {
+  const allowed = switchOf(values, 'insecure-peer-transport');
   const open = urls.find((url) => !isLoopback(url.host));
-  if (open === undefined || switchOf(values, 'insecure-peer-transport')) return;
+  if (open === undefined || allowed) return;
   const sentence = `${open.text} is beyond loopback, and members do not speak TLS yet; use 127.0.0.1, or on a network you trust add`;
   throw new ConfigMistake('listen-peer-urls', `${sentence} --insecure-peer-transport`);
 }

@@ -92,9 +92,7 @@ describe('what is read', () => {
   });
 
   it('numbers and durations', () => {
-    const read = config(
-      '--quota-backend-bytes=0 --request-timeout=2500ms --max-txn-ops=5 --snapshot-count=10'.split(' '),
-    );
+    const read = config('--quota-backend-bytes=0 --request-timeout=2500ms --max-txn-ops=5'.split(' '));
     expect(read).toMatchObject({ quotaBytes: 512 * 1024 * 1024, requestTimeoutMs: 2500, txnOpsMax: 5, warnings: [] });
   });
 
@@ -117,6 +115,22 @@ describe('what is read', () => {
       '--bcrypt-cost (from ETCD_BCRYPT_COST) has no effect: there are no users yet',
       'clients on http://10.0.0.1:2379 are neither encrypted nor authenticated; anybody who reaches it can do anything',
     ]);
+  });
+
+  it('a switch that asks for what we do is taken in silence, its opposite is warned of, and neither eats the next word', () => {
+    const always = ['pre-vote', 'strict-reconfig-check', 'experimental-enable-lease-checkpoint'];
+    expect(config(always.map((name) => `--${name}=1`)).warnings).toEqual([]);
+    expect(config(always.map((name) => `--${name}=false`)).warnings).toEqual(
+      always.map((name) => `--${name} has no effect: always so`),
+    );
+    expect(config(['--socket-reuse-port', '--name=n7', '--snapshot-count=10'])).toMatchObject({
+      name: 'n7',
+      warnings: [
+        '--snapshot-count has no effect: decided by size here',
+        '--socket-reuse-port has no effect: not supported yet',
+      ],
+    });
+    expect(config(['--force-new-cluster=0', '--auto-tls=F']).warnings).toEqual([]);
   });
 
   it('help and version', () => {
@@ -161,6 +175,10 @@ describe('mistakes are one line that names the flag and the fix', () => {
       '--listen-client-urls=http://127.0.0.1:2380',
       '--listen-client-urls: http://127.0.0.1:2380 is taken by --listen-peer-urls',
     ],
+    ['--insecure-peer-transport --listen-peer-urls=http://0.0.0.0:2379', 'is taken by --listen-peer-urls'],
+    ['--listen-metrics-urls=http://[::]:2379', 'is taken by --listen-client-urls; give each its own port'],
+    ['--pre-vote=maybe', '--pre-vote: "maybe" is neither true nor false'],
+    ['--insecure-peer-transport=maybe', '--insecure-peer-transport: "maybe" is neither true nor false'],
     ['--listen-client-urls=http://0.0.0.0:2379', '--advertise-client-urls: is needed, as http://0.0.0.0:2379'],
     [
       '--advertise-client-urls=http://0.0.0.0:1',
