@@ -34,6 +34,12 @@ async function run(config: MemberConfig, log: Log): Promise<number> {
   const expected = { clusterId: first.clusterId, memberId: first.self };
   const paths = dataPaths(config.dataDir);
   const fresh = !(await memberExists(paths));
+  if (fresh && config.initialClusterState === 'existing') {
+    const nobody = `existing, but ${paths.root} holds no member, and joining a cluster is not supported yet`;
+    throw new StartFailure(
+      `--initial-cluster-state: ${nobody}; name the right --data-dir, or start a new cluster with new`,
+    );
+  }
   // 1. Ports before files: a port in use must leave nothing behind.
   const peerPort = await openPeers(config, first, log);
   try {

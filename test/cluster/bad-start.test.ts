@@ -83,6 +83,11 @@ describe('a mistake is refused in one line, and nothing is created', () => {
     ],
     ['not in the list', () => ['--name=n9', ...anyPeer, three(['n1', 'n2', 'n3'])], /--initial-cluster: .*n9/],
     [
+      'to join a cluster with nothing',
+      () => ['--initial-cluster-state=existing', anyClient, ...anyPeer],
+      /--initial-cluster-state: existing, but .*default\.leasehold holds no member.*start a new cluster with new/,
+    ],
+    [
       'client port in use',
       () => [`--listen-client-urls=${takenUrl}`, ...anyPeer],
       /--listen-client-urls: .* is in use.*another port/,
