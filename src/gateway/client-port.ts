@@ -1,5 +1,6 @@
 /** Puts together what clients talk to: services on gRPC, pages on HTTP, one listener in front. The program's way in. */
 
+import type { Socket } from 'node:net';
 import { receiveSlackBytes, streamsPerConnectionMax, watchStreamBufferBytesMax } from '../base/limits.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import { type AcceptOptions, ClientListener } from '../rpc/accept.ts';
@@ -40,4 +41,13 @@ export function clientPort(options: ClientPortOptions): ClientListener {
     onBug,
   });
   return new ClientListener({ ...options.accept, http2, http1: gatewayServer({ member, metrics, onBug }) });
+}
+
+/** The pages alone, for --listen-metrics-urls: who may scrape a member need not be let near its keys and leases. */
+export function pagesPort({
+  accept,
+  ...pages
+}: Pick<ClientPortOptions, 'member' | 'metrics' | 'onBug' | 'accept'>): ClientListener {
+  const http2 = { injectConnection: (socket: Socket): void => void socket.destroy(), drain: () => {}, close: () => {} };
+  return new ClientListener({ ...accept, http2, http1: gatewayServer(pages) });
 }

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Booted } from '../disk/boot.ts';
 import { measureSpace } from '../disk/space.ts';
-import { clientPort } from '../gateway/client-port.ts';
+import { clientPort, pagesPort } from '../gateway/client-port.ts';
 import type { Input } from '../node/input.ts';
 import { Node } from '../node/node.ts';
 import type { MemberConfig } from '../ops/config.ts';
@@ -45,6 +45,7 @@ export class RunningMember {
   #end: (code: number) => void = () => undefined;
   readonly #ended: Promise<number>;
   #stopping = false;
+  #stopped: Promise<number> | undefined;
 
   constructor(parts: RunningMemberParts) {
     this.#parts = parts;
@@ -110,8 +111,8 @@ export class RunningMember {
     });
     const onBug = (error: unknown): void => this.#fatal(error instanceof Error ? error : new Error(String(error)));
     const port = { member: this.#member, metrics, onBug, streamsPerConnection: config.streamsMax };
-    for (const _url of [...config.listenClientUrls, ...config.listenMetricsUrls])
-      this.#listeners.push(clientPort(port));
+    for (const _url of config.listenClientUrls) this.#listeners.push(clientPort(port));
+    for (const _url of config.listenMetricsUrls) this.#listeners.push(pagesPort(port));
     peerPort.start(booted.identity, {
       disks,
       knownBoots,
@@ -123,7 +124,14 @@ export class RunningMember {
 
   /** Serves until it is told to stop. Resolves with the exit code. */
   async run(): Promise<number> {
-    const stop = (): void => void this.#stop().then(this.#end, (error: unknown) => this.#fatal(error as Error));
+    const stop = (): void => {
+      // A signal more neither hurries what the first one began nor ends the process around it.
+      this.#stopped ??= this.#stop();
+      this.#stopped.then(this.#end, (error: unknown) => {
+        this.#parts.log.error('stopping failed', { error });
+        this.#end(1);
+      });
+    };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     this.#loop.start(this.#node);
@@ -207,7 +215,6 @@ export class RunningMember {
 
   /** Leadership goes first, then the doors close, then what waits is answered. */
   async #stop(): Promise<number> {
-    if (this.#stopping) return 0;
     this.#stopping = true;
     const { log, booted, config, peerPort } = this.#parts;
     log.info('stopping');
