@@ -22,3 +22,5 @@ process.exitCode = await leasectl(process.argv.slice(2), {
     return Buffer.concat(chunks);
   },
 });
+// An interrupted command may still wait for standard input, which would keep the process.
+if (interrupt.signal.aborted) process.exit();

@@ -19,7 +19,7 @@ export class CallError extends Error {
 /** A keep-alive stream of one lease: ask, and be told. */
 export interface KeepAliveStream {
   send(id: bigint): void;
-  /** The next answer; undefined when the stream has ended. */
+  /** The next answer; undefined when the stream has ended. A member that is silent for as long as a call may take has failed. */
   next(): Promise<KeepAliveResponse | undefined>;
   close(): void;
 }
@@ -45,6 +45,8 @@ export class Connection {
   readonly #clients: readonly Client[];
   readonly #timeoutMs: number;
   #chosen: Client | undefined;
+  /** The one that failed last: another is chosen, if there is another. */
+  #avoided: Client | undefined;
 
   /** `targets` are `host:port`; `timeoutMs` is the deadline of each call, reaching a member included. */
   constructor(wire: Wire, targets: readonly string[], timeoutMs: number) {
@@ -86,15 +88,24 @@ export class Connection {
     return {
       send: (id) => void stream.write(id),
       next: async () => {
+        const silence = setTimeout(() => stream.destroy(new Error(deadlineText)), this.#timeoutMs);
         try {
           const step = await answers.next();
           return step.done === true ? undefined : (step.value as KeepAliveResponse);
         } catch (error) {
           throw callError(error);
+        } finally {
+          clearTimeout(silence);
         }
       },
       close: () => stream.cancel(),
     };
+  }
+
+  /** Asks another member from now on: the chosen one has failed. */
+  moveOn(): void {
+    this.#avoided = this.#chosen;
+    this.#chosen = undefined;
   }
 
   close(): void {
@@ -104,7 +115,8 @@ export class Connection {
   /** The first member whose channel comes up; it stays chosen. */
   async #ready(deadline: number): Promise<Client> {
     if (this.#chosen !== undefined) return this.#chosen;
-    const waits = this.#clients.map(
+    const others = this.#clients.filter((client) => client !== this.#avoided);
+    const waits = (others.length > 0 ? others : this.#clients).map(
       (client) =>
         new Promise<Client>((resolve, reject) =>
           client.waitForReady(deadline, (error) => (error === undefined ? resolve(client) : reject(error))),
@@ -133,7 +145,8 @@ export class Connection {
 /** The server's text where it sent one; Go's where the deadline is our own. */
 function callError(error: unknown): CallError {
   const { code, details } = error as Partial<ServiceError>;
-  if (typeof code !== 'number') return new CallError(status.UNKNOWN, String(error));
+  if (typeof code !== 'number')
+    return new CallError(status.UNKNOWN, error instanceof Error ? error.message : String(error));
   const own = code === status.DEADLINE_EXCEEDED && !(details ?? '').startsWith('etcdserver:');
   return new CallError(code, own ? deadlineText : (details ?? ''));
 }

@@ -1,10 +1,10 @@
 /**
  * `leasectl lease …`: grant, revoke, timetolive, list, keep-alive. Outputs and exit codes are etcdctl's.
  */
-import { CallError } from './connection.ts';
+import { status } from '@grpc/grpc-js';
+import { CallError, type KeepAliveStream } from './connection.ts';
 import { badArgs, type Command, type Context, Exit, exitCodes, leaseArgument, switchFlag } from './context.ts';
 import { parseInt64 } from './go-text.ts';
-import type { KeepAliveResponse } from './wire.ts';
 
 const grant: Command = {
   name: 'lease grant',
@@ -96,36 +96,42 @@ async function keepAliveOnce(context: Context, id: bigint): Promise<void> {
   }
 }
 
-/** Renews at a third of the TTL; ends when the lease is gone, the member is lost or the user has had enough. */
+/** How long before another member is asked to renew. */
+const moveOnMs = 200;
+
+/**
+ * Renews at a third of the TTL, through another member where one is lost or silent; ends when the lease is gone, nobody has renewed
+ * it for its TTL, or the user has had enough.
+ */
 async function keepAliveForever(context: Context, id: bigint): Promise<void> {
   const printer = context.printer('answer');
-  const stream = await context.connection().keepAlive();
-  context.interrupted.addEventListener('abort', () => stream.close());
+  const connection = context.connection();
+  let stream: KeepAliveStream | undefined;
+  let endMs = 0;
   try {
-    for (;;) {
-      stream.send(id);
-      const answer = await answerOrInterrupt(context, stream.next());
-      if (answer === undefined || answer.TTL <= 0n) break;
-      printer.keepAlive(answer);
-      await context.pause((Number(answer.TTL) * 1000) / 3);
-      if (context.interrupted.aborted) throw new Exit(exitCodes.interrupted, '');
+    while (!context.interrupted.aborted) {
+      try {
+        stream ??= await connection.keepAlive();
+        const sentMs = performance.now();
+        stream.send(id);
+        const answer = await stream.next();
+        if (answer === undefined) throw new CallError(status.UNAVAILABLE, 'the member ended the stream');
+        if (answer.TTL <= 0n) break;
+        printer.keepAlive(answer);
+        endMs = sentMs + Number(answer.TTL) * 1000;
+        await context.pause((Number(answer.TTL) * 1000) / 3);
+      } catch (error) {
+        if (!(error instanceof CallError) || performance.now() >= endMs) throw error;
+        stream?.close();
+        stream = undefined;
+        connection.moveOn();
+        await context.pause(moveOnMs);
+      }
     }
   } finally {
-    stream.close();
+    stream?.close();
   }
-  printer.expired(id);
-}
-
-async function answerOrInterrupt(
-  context: Context,
-  answer: Promise<KeepAliveResponse | undefined>,
-): Promise<KeepAliveResponse | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (context.interrupted.aborted) throw new Exit(exitCodes.interrupted, '');
-    throw error;
-  }
+  if (!context.interrupted.aborted) printer.expired(id);
 }
 
 /** etcdctl says what it was about before the server's text. */

@@ -63,7 +63,8 @@ export async function leasectl(argv: readonly string[], world: World): Promise<n
       world.sink.out(helpText(command, argv));
       return exitCodes.ok;
     }
-    await command.run(contextOf(command, flags, args, world, connections));
+    const running = command.run(contextOf(command, flags, args, world, connections));
+    await Promise.race([running, interruption(world.interrupted)]);
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof Exit || error instanceof CallError) {
@@ -74,6 +75,15 @@ export async function leasectl(argv: readonly string[], world: World): Promise<n
   } finally {
     for (const connection of connections) connection.close();
   }
+}
+
+/** Rejects when the user has had enough, whatever the command is waiting for. */
+function interruption(interrupted: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const end = (): void => reject(new Exit(exitCodes.interrupted, ''));
+    if (interrupted.aborted) end();
+    interrupted.addEventListener('abort', end);
+  });
 }
 
 interface Understood {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { prefixEnd } from '../../src/cli/key-commands.ts';
 import { table } from '../../src/cli/output-table.ts';
 import { tool } from './run-tool.ts';
-import { type Script, ScriptedServer } from './scripted-server.ts';
+import { type Script, ScriptedServer, silence } from './scripted-server.ts';
 
 const header = { cluster_id: '7222109305586615858', member_id: '17767816877210000001', revision: '13', raft_term: '2' };
 const kv1 = { key: Buffer.from('k1'), create_revision: 9, mod_revision: 10, version: 2, value: Buffer.from('v2') };
@@ -397,6 +397,35 @@ describe('keep-alive', () => {
     short.stop();
   });
 
+  it('moves on from a member that is lost or silent, and says so only when nobody renews for a TTL', async () => {
+    let silent = false;
+    const second = await ScriptedServer.start({
+      LeaseKeepAlive: (request) => {
+        setTimeout(() => second.stop(), 100);
+        return { header, ID: request['ID'], TTL: 2 };
+      },
+    });
+    const first = await ScriptedServer.start({
+      LeaseKeepAlive: (request) => {
+        if (silent) return silence;
+        silent = true;
+        return { header, ID: request['ID'], TTL: 3 };
+      },
+    });
+    const began = performance.now();
+    const endpoints = `${first.endpoint},${second.endpoint}`;
+    const ended = await tool(['--command-timeout=1s', `--endpoints=${endpoints}`, 'lease', 'keep-alive', '5']);
+    // Whichever is asked first.
+    expect(ended.out.trimEnd().split('\n').sort()).toEqual([
+      'lease 0000000000000005 keepalived with TTL(2)',
+      'lease 0000000000000005 keepalived with TTL(3)',
+    ]);
+    expect(ended.code).toBe(2);
+    expect(ended.err).toMatch(/^Error: /);
+    expect(performance.now() - began).toBeLessThan(8_000);
+    first.stop();
+  });
+
   it('ends at once when interrupted, with 5', async () => {
     const interrupt = new AbortController();
     const slow = await ScriptedServer.start({
@@ -409,6 +438,15 @@ describe('keep-alive', () => {
     expect({ code: ended.code, err: ended.err }).toEqual({ code: 5, err: '' });
     slow.stop();
   });
+});
+
+it('Ctrl-C ends any command at once, with 5', async () => {
+  const interrupt = new AbortController();
+  const began = performance.now();
+  const never = tool(['--endpoints=192.0.2.1:1', '--command-timeout=30s', 'get', 'a'], {}, '', interrupt.signal);
+  interrupt.abort();
+  expect((await never).code).toBe(5);
+  expect(performance.now() - began).toBeLessThan(5_000);
 });
 
 describe('help', () => {

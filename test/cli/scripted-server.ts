@@ -13,6 +13,8 @@ import protobuf from 'protobufjs';
 
 /** What a method answers: a message's fields, or an error. */
 export type Scripted = Readonly<Record<string, unknown>> | { readonly code: number; readonly details: string };
+/** A stream's request that is left without an answer. */
+export const silence: Scripted = { code: 0, details: 'none' };
 /** Method name → answer to the request. */
 export type Script = Readonly<Record<string, (request: Record<string, unknown>) => Scripted>>;
 
@@ -89,7 +91,10 @@ function mount(server: Server, root: protobuf.Root, name: string, script: Script
       else done(null, given);
     };
   const stream = (method: string) => (call: ServerDuplexStream<Record<string, unknown>, object>) => {
-    call.on('data', (request: Record<string, unknown>) => call.write(answer(method, request)));
+    call.on('data', (request: Record<string, unknown>) => {
+      const given = answer(method, request);
+      if (given !== silence) call.write(given);
+    });
     call.on('end', () => call.end());
     call.on('error', () => {});
   };
