@@ -36,7 +36,7 @@ export const layers: ReadonlyMap<string, Layer> = new Map([
   ['server', impure([...core, 'disk', 'peer', 'rpc', 'gateway', 'console', 'ops'])],
   ['client', impure([])],
   ['cli', impure(['base', 'client'])],
-  ['local', impure(['base', 'cli'])],
+  ['local', impure(['base', 'cli', 'ops'])],
   ['bin', impure([...core, 'disk', 'peer', 'rpc', 'gateway', 'console', 'ops', 'server', 'client', 'cli', 'local'])],
 ]);
 

@@ -2,9 +2,10 @@
  * What `npm start` does, from its flags to its exit code: refuse what cannot work in one line, start, wait, say where things
  * are and what to try, and stop everything when told to.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { parseArgv } from '../base/argv.ts';
+import { dataDirMistake } from '../ops/config-files.ts';
 import { LocalCluster } from './cluster.ts';
 import { clientTarget, layout, memberFlagsOf, type Place, portMistake } from './layout.ts';
 import type { MemberProcess } from './member-process.ts';
@@ -53,9 +54,10 @@ export async function start(argv: readonly string[], world: StartWorld): Promise
     else world.complain(`leasehold: ${read}`);
     return read === help ? 0 : 2;
   }
-  const mistake = (await portMistake(read.places)) ?? dataMistake(read.dataDir);
+  const ports = await portMistake(read.places);
+  const mistake = ports === undefined ? dataDirMistake(read.dataDir) : `leasehold: ${ports}`;
   if (mistake !== undefined) {
-    world.complain(`leasehold: ${mistake}`);
+    world.complain(mistake);
     return 1;
   }
   return await run(read.places, world);
@@ -120,15 +122,9 @@ function readFlags(argv: readonly string[]): { readonly places: readonly Place[]
     return `--base-port: ${JSON.stringify(base)} is not a port from 1 to ${highest}`;
   }
   const dataDir = parsed.flags.get('data-dir') ?? 'data';
+  if (dataDir === '') return '--data-dir: is empty; name a directory, as in --data-dir=data';
   const basePort = base === undefined ? undefined : Number(base);
   return { places: layout({ members: Number(members), basePort, dataDir }), dataDir };
-}
-
-function dataMistake(dataDir: string): string | undefined {
-  const found = statSync(dataDir, { throwIfNoEntry: false });
-  return found === undefined || found.isDirectory()
-    ? undefined
-    : `--data-dir: ${dataDir} is not a directory; name another`;
 }
 
 function announce(places: readonly Place[], leader: string, seconds: number, world: StartWorld): void {

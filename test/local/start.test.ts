@@ -193,6 +193,7 @@ describe('start', () => {
     [['--members=2'], 2, '--members: "2" is not 1, 3 or 5'],
     [['--base-port=x'], 2, '--base-port: "x" is not a port from 1 to 65494'],
     [['--base-port'], 2, '--base-port needs a value'],
+    [['--data-dir='], 2, '--data-dir: is empty; name a directory, as in --data-dir=data'],
     [['now'], 2, '"now" is no flag; see npm start -- --help'],
   ])('%j', async (argv, code, line) => {
     const started = new Started(argv);
@@ -200,11 +201,17 @@ describe('start', () => {
     expect(started.lines).toEqual([`! leasehold: ${line}`]);
   });
 
-  it('a file where the data should be', async () => {
+  it('a file where the data should be, or above', async () => {
     const base = await freeBase();
     writeFileSync(join(dir, 'file'), '');
     const started = new Started([`--base-port=${base}`, `--data-dir=${join(dir, 'file')}`]);
     expect(await started.ended).toBe(1);
     expect(started.lines).toEqual([`! leasehold: --data-dir: ${join(dir, 'file')} is not a directory; name another`]);
+    const below = join(dir, 'file', 'below');
+    const again = new Started([`--base-port=${base}`, `--data-dir=${below}`]);
+    expect(await again.ended).toBe(1);
+    expect(again.lines).toEqual([
+      `! leasehold: --data-dir: ${below} cannot be created: ${join(dir, 'file')} is not a directory`,
+    ]);
   });
 });
