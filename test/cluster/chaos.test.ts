@@ -20,7 +20,7 @@ test.each<[ChaosFault, number]>([
     say: () => undefined,
   });
   expect(report.violations).toEqual([]);
-  expect(report.silentEnded).toBe(100);
+  expect(report.silentEnded).toBeGreaterThanOrEqual(100);
   expect(report.renewals).toBeGreaterThan(100);
   expect(report.putsAcknowledged).toBeGreaterThan(100);
 });

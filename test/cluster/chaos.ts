@@ -60,14 +60,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   try {
     await cluster.ready();
     const kept = new KeptLeases();
-    const silent = new SilentLeases();
+    const { silentTtlSecondsMin: least, silentTtlSecondsMax: most } = options;
+    const silent = new SilentLeases(client, options.silentLeases, () => prng.between(least, most));
     const puts = new PutStream();
     await kept.start(client, options.keptLeases, options.keptTtlSeconds);
-    const { silentTtlSecondsMin: least, silentTtlSecondsMax: most } = options;
-    await silent.start(client, options.silentLeases, () => prng.between(least, most));
+    await silent.start();
     say(`${kept.keys.length} leases kept alive, ${silent.leases.length} that nobody renews`);
-    const watch = new KeyWatch(client, '', (keys, _sentMs, receivedMs) =>
-      look(keys, receivedMs, kept, silent, violations),
+    const watch = new KeyWatch(client, 'leased/', (keys, sentMs, receivedMs) =>
+      look(keys, sentMs, receivedMs, kept, silent, violations),
     );
     puts.start(client, 8);
     let cutRenewals = 0;
@@ -83,6 +83,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
         `round ${round}/${options.rounds}: ${fault} of ${fault === 'power' ? 'all' : leader.name}; writes again after ${(backMs - atMs).toFixed(0)} ms`,
       );
     }
+    await silent.stop();
     const endMs = Math.max(0, ...silent.open.map((lease) => deadlineMs(lease, changes))) + 1_000;
     while (silent.open.length > 0 && nowMs() < endMs) await pause(100);
     await puts.stop();
@@ -167,6 +168,7 @@ async function renewThrough(member: MemberProcess, silent: SilentLeases, forMs: 
 
 function look(
   keys: ReadonlySet<string>,
+  sentMs: number,
   receivedMs: number,
   kept: KeptLeases,
   silent: SilentLeases,
@@ -174,7 +176,7 @@ function look(
 ): void {
   for (const key of kept.keys) if (!keys.has(key)) violations.push(`S1/L1: ${key} is gone, its lease was kept alive`);
   for (const lease of silent.open) {
-    if (keys.has(lease.key)) continue;
+    if (keys.has(lease.key) || sentMs < lease.thereMs) continue;
     lease.endedMs = receivedMs;
     if (receivedMs < lease.floorMs)
       violations.push(
@@ -191,7 +193,7 @@ function deadlineMs(lease: SilentLease, changes: readonly LeaderChange[]): numbe
   let boundMs = lease.renewedMs + ttlMs * 1.002 + 2_000;
   let first = true;
   for (const { atMs, leaderlessMs } of changes) {
-    if (atMs < lease.grantedMs || atMs > boundMs) continue;
+    if (atMs + leaderlessMs < lease.sentMs || atMs > boundMs) continue;
     boundMs += leaderlessMs + electionMs + Math.min(ttlMs, first ? Math.max(thetaMs, spacingMs) : spacingMs);
     first = false;
   }

@@ -17,7 +17,7 @@ export class KeptLeases {
   async start(client: Etcd3, count: number, ttlSeconds: number): Promise<void> {
     await inParallel(count, 50, async (i) => {
       const lease = client.lease(ttlSeconds, { autoKeepAlive: true });
-      const key = `kept/${i}`;
+      const key = `leased/kept/${i}`;
       lease.on('keepaliveSucceeded', () => this.renewals++);
       lease.on('lost', (error) => this.losses.push(`${key} at ${nowMs().toFixed(0)}: ${error.message}`));
       await insist(() => lease.put(key).value('x').exec());
@@ -36,40 +36,66 @@ export interface SilentLease {
   readonly key: string;
   readonly id: string;
   readonly ttlSeconds: number;
-  readonly grantedMs: number;
+  readonly sentMs: number;
+  /** From here on a read sees its key, until it ends. */
+  readonly thereMs: number;
   floorMs: number;
   /** The latest renewal's answer (the grant's, if there was none). */
   renewedMs: number;
   endedMs: number | undefined;
 }
 
+/** Leases with one key each that nobody renews. As they end, new ones take their places, so that every fault meets as many. */
 export class SilentLeases {
   readonly leases: SilentLease[] = [];
+  readonly #client: Etcd3;
+  readonly #count: number;
+  readonly #ttlSecondsOf: () => number;
+  #granted = 0;
+  #running = true;
+  #loop: Promise<void> = Promise.resolve();
 
-  async start(client: Etcd3, count: number, ttlSecondsOf: (i: number) => number): Promise<void> {
-    await inParallel(count, 50, async (i) => {
-      const ttlSeconds = ttlSecondsOf(i);
-      const sentMs = nowMs();
-      const lease = client.lease(ttlSeconds, { autoKeepAlive: false });
-      const id = await lease.grant();
-      const answeredMs = nowMs();
-      const key = `silent/${i}`;
-      await insist(() => client.put(key).value('x').lease(id).exec());
-      const floorMs = sentMs + 1_000 * ttlSeconds;
-      this.leases.push({
-        key,
-        id,
-        ttlSeconds,
-        grantedMs: answeredMs,
-        floorMs,
-        renewedMs: answeredMs,
-        endedMs: undefined,
-      });
-    });
+  constructor(client: Etcd3, count: number, ttlSecondsOf: () => number) {
+    this.#client = client;
+    this.#count = count;
+    this.#ttlSecondsOf = ttlSecondsOf;
+  }
+
+  /** Returns when all of them are there for the first time. */
+  async start(): Promise<void> {
+    await inParallel(this.#count, 50, () => insist(() => this.#grant()));
+    this.#loop = this.#replace();
+  }
+
+  /** No new ones from here on. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#loop;
   }
 
   get open(): SilentLease[] {
     return this.leases.filter((lease) => lease.endedMs === undefined);
+  }
+
+  async #replace(): Promise<void> {
+    while (this.#running) {
+      const missing = Math.min(this.#count - this.open.length, 50);
+      // While nobody leads, a grant or its put fails: that lease is not counted, and others are asked for.
+      await inParallel(Math.max(0, missing), 10, () => this.#grant().catch(() => undefined));
+      await pause(50);
+    }
+  }
+
+  async #grant(): Promise<void> {
+    const key = `leased/silent/${this.#granted++}`;
+    const ttlSeconds = this.#ttlSecondsOf();
+    const sentMs = nowMs();
+    const id = await this.#client.lease(ttlSeconds, { autoKeepAlive: false }).grant();
+    const answeredMs = nowMs();
+    await this.#client.put(key).value('x').lease(id).exec();
+    const floorMs = sentMs + 1_000 * ttlSeconds;
+    const thereMs = nowMs();
+    this.leases.push({ key, id, ttlSeconds, sentMs, thereMs, floorMs, renewedMs: answeredMs, endedMs: undefined });
   }
 }
 
