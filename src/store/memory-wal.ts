@@ -97,6 +97,11 @@ export class MemoryWal implements Wal {
     return this.#outstanding !== undefined;
   }
 
+  /** The segment written to, or about to be. */
+  get segment(): number {
+    return this.#tail.segment;
+  }
+
   get sizeBytes(): number {
     let bytes = this.#spare === undefined ? 0 : this.#tail.spare.sizeBytes;
     for (const segment of this.#tail.segments) bytes += segment.sizeBytes;
@@ -172,8 +177,8 @@ export class MemoryWal implements Wal {
   }
 
   #makeSpare(): void {
+    if (this.#spare === this.#tail.segment + 1) return;
     const step = this.#tail.spare;
-    if (this.#spare === step.segment) return;
     issue(this.files, step);
     settle(this.files, step);
     this.#spare = step.segment;

@@ -1,6 +1,6 @@
 /**
  * A world for scripts: no noise, no faults but those a test strikes by hand, and every check on. `strike` and `call` are how a test
- * acts; time goes on only in `world.run`.
+ * acts (`world.faults.strike`, `world.clients.call`); time goes on only in `world.run`.
  */
 
 import { allChecks } from './run.ts';

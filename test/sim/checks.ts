@@ -17,7 +17,7 @@ interface Chosen {
 }
 
 export class Checks {
-  readonly leases = new LeaseChecks();
+  readonly leases: LeaseChecks;
   readonly #chosen: (Chosen | undefined)[] = [];
   /** Commands applied so far, by origin: none twice (K3). */
   readonly #origins = new Set<string>();
@@ -26,6 +26,10 @@ export class Checks {
   revisionFloor = 0;
   outcomes = 0;
   unavailable = 0;
+
+  constructor(clocksInSpec: boolean) {
+    this.leases = new LeaseChecks(clocksInSpec);
+  }
 
   get entries(): number {
     return this.#highestIndex;

@@ -5,19 +5,30 @@ import type { Profile } from './profiles.ts';
 import type { Fault, Target } from './schedule.ts';
 
 /** At least so many a run, whatever the rhythm. */
-const faultsMin = 24;
+const faultsMin = 40;
 
 export function drawFaults(prng: Prng, profile: Profile, members: number): Fault[] {
   if (profile.faults.length === 0) return [];
-  const chosen = profile.faults.filter(() => prng.chance(profile.kindChance));
+  // Few kinds a run go deep, many meet each other.
+  const kindChance = profile.kindChance * prng.pick([0.2, 0.5, 1, 1]);
+  const chosen = profile.faults.filter(() => prng.chance(kindChance));
   const kinds = chosen.length === 0 ? profile.faults : chosen;
+  // Half of them come from those that wait for nothing and need no atlas: every run has its number.
+  const plain = kinds.filter(isPlain);
+  const sure = plain.length > 0 ? plain : profile.faults.filter(isPlain);
   const everyMs = Math.min(prng.pick(profile.faultEveryMs), profile.faultsMs / faultsMin);
   // How long faults last, this run.
-  const lengthMs = prng.pick([600, 2_000, 5_000]);
+  const lengthMs = prng.pick([300, 800, 2_000, 4_000]);
   const faults: Fault[] = [];
   for (let atMs = 500; atMs < profile.faultsMs; atMs += prng.between(1, 2 * everyMs - 1))
-    faults.push(drawFault(prng, prng.pick(kinds), atMs, lengthMs, members));
+    faults.push(
+      drawFault(prng, prng.pick(prng.chance(0.5) && sure.length > 0 ? sure : kinds), atMs, lengthMs, members),
+    );
   return faults;
+}
+
+function isPlain(kind: FaultKind): boolean {
+  return !/^(wal|image|dir|crash.|diskError|streamCut)/.test(kind);
 }
 
 function drawFault(prng: Prng, kind: FaultKind, atMs: number, lengthMs: number, members: number): Fault {

@@ -47,7 +47,7 @@ function drawNoise(prng: Prng, profile: Profile): Noise {
     diskSlowMsMax: 200,
     clockRateOff: profile.clockRateOff,
     clockDrift: prng.pick([0, 1, 2] as const),
-    logTailEntriesMax: prng.pick([20, 100, 400]),
+    logTailEntriesMax: prng.pick(profile.logTails ?? [20, 100, 400]),
     segmentBytes: prng.pick([16, 32, 64]) * 1024,
   };
 }

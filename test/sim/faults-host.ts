@@ -26,8 +26,9 @@ type HostFault = Extract<
   | 'transfer'
 >;
 
-/** A fault that waits for an event gives up after this. */
+/** A fault that waits for an event gives up after this; installs are rare. */
 const waitMsMax = 15_000;
+const installWaitMsMax = 60_000;
 
 export const hostFaults: StrikeTable<HostFault> = {
   suspend: (s) => pause(s, true),
@@ -105,7 +106,8 @@ function pause(s: Strike, frozen: boolean): void {
 
 /** Crashes at the `n`-th event of the kind, and comes back. */
 function crashAt(s: Strike): void {
-  s.member.trap(s.fault.kind, s.param('n', 1), waitMsMax, () => {
+  const withinMs = s.fault.kind === 'crashInInstall' ? installWaitMsMax : waitMsMax;
+  s.member.trap(s.fault.kind, s.param('n', 1), withinMs, () => {
     s.struck();
     s.member.restart(s.fault.forMs);
   });

@@ -60,7 +60,7 @@ function writeLog(member: SimMember, boot: number, group: WriteGroup): void {
   const { disks, world } = member;
   const { diskMsMin, diskMsMax, diskSlowChance, diskSlowMsMax } = world.schedule.noise;
   world.observer.written(group, member);
-  const sizeBytes = disks.wal.sizeBytes;
+  const { segment } = disks.wal;
   disks.writeLog(group, (error) => {
     if (error !== undefined) diskFailed(member);
     else if (!member.spring('crashAfterSync'))
@@ -70,7 +70,7 @@ function writeLog(member: SimMember, boot: number, group: WriteGroup): void {
   if (diskSlowChance > 0 && member.prng.chance(diskSlowChance)) latencyMs += diskSlowMsMax * member.prng.unit();
   if (member.diskSlowMs > 0) latencyMs += member.diskSlowMs * member.prng.unit();
   // Traps crash in the middle of the turn's end: the write is under way then.
-  const rollsOver = disks.wal.sizeBytes > sizeBytes;
+  const rollsOver = disks.wal.segment > segment;
   member.later(boot, latencyMs * 0.5, () => {
     if (!member.spring('crashInWrite') && rollsOver) member.spring('crashAtRollover');
   });

@@ -19,6 +19,8 @@ export interface Profile {
   /** Background noise at its most, 0 … 1. */
   readonly noise: number;
   readonly clockRateOff: number;
+  /** Entries kept behind the image, one of these per run; default: few or many. */
+  readonly logTails?: readonly number[];
   /** Share of operations on leases, 0 … 1; the rest is on keys. */
   readonly leaseShare: number;
 }
@@ -80,6 +82,44 @@ export const profiles: Readonly<Record<string, Profile>> = {
       'isolate',
     ],
     kindChance: 0.7,
+  },
+  /** Hardly any log is kept, and members fall behind: snapshots all the time. */
+  snapshots: {
+    ...usual,
+    faults: [
+      'isolate',
+      'peersCut',
+      'deaf',
+      'clog',
+      'crash',
+      'crashInInstall',
+      'crashTwice',
+      'streamCut',
+      'powerLoss',
+      'imageUnreadable',
+      'imageLostSuffix',
+      'diskStall',
+      'stall',
+    ],
+    kindChance: 0.7,
+    logTails: [5, 20],
+  },
+  /** Clocks that freeze and jump, processes that stand still. */
+  stalls: {
+    ...usual,
+    faults: [
+      'suspend',
+      'stall',
+      'stutter',
+      'wallJump',
+      'rateStep',
+      'diskStall',
+      'slow',
+      'clog',
+      'transfer',
+      'peersCut',
+    ],
+    kindChance: 0.8,
   },
   /** Damage may fall anywhere: halting is allowed, a wrong answer is not. */
   scorched: { ...usual, faults: [...disks, ...hosts, 'isolate', 'halves'], faultEveryMs: [1_000, 1_500] },

@@ -3,7 +3,6 @@
  * the order of a run and the liveness bounds V1–V3; all other checks are the observer's.
  */
 import { withVirtualGlobals } from './ambient.ts';
-import { Faults } from './faults.ts';
 import type { SimMember } from './member.ts';
 import type { Observer, RunContext } from './observer.ts';
 import { PresentChecks } from './present-checks.ts';
@@ -40,12 +39,11 @@ export function runSchedule(schedule: Schedule, hooks: RunHooks = {}): RunReport
 function runWorld(world: World): RunReport {
   const { schedule, timeline, observer } = world;
   const workload = new Workload(world);
-  const faults = new Faults(world);
   timeline.runUntil(schedule.faultsMs);
 
   const core = coreOf(world);
   if (core !== undefined) {
-    faults.heal(core);
+    world.faults.heal(core);
     observer.healed(core, timeline.nowMs);
     world.trace?.(-1, `HEAL ${core.map(({ name }) => name)}`);
     settle(world, core);
@@ -55,11 +53,15 @@ function runWorld(world: World): RunReport {
   world.run(quietMs);
   if (world.clients.open > 0) throw new Violation('V3', `${world.clients.open} calls never ended`);
   if (core !== undefined) {
-    for (const { name, owed } of core) if (owed > 0) throw new Violation('V3', `${name} never answered ${owed} calls`);
+    for (const { name, owed, up } of core)
+      if (up && owed > 0) throw new Violation('V3', `${name} never answered ${owed} calls`);
     converge(world, core);
-    observer.finished(core, timeline.nowMs);
+    observer.finished(
+      core.filter(({ up }) => up),
+      timeline.nowMs,
+    );
   } else observer.finished([], timeline.nowMs);
-  return reportOf(world, faults);
+  return reportOf(world);
 }
 
 /**
@@ -86,11 +88,12 @@ function settle(world: World, core: readonly SimMember[]): void {
     throw new Violation('V1', 'no leader of the core within ten election timeouts');
 }
 
-/** V2: equal applied index within 30 s. Equal states are the observer's to check. */
+/** V2: equal applied index within 30 s, of all whose damage did not come to light when they were started. Equal states are the observer's to check. */
 function converge(world: World, core: readonly SimMember[]): void {
   const equal = (): boolean => {
-    const [first] = core;
-    return core.every(
+    const living = core.filter(({ ruined }) => !ruined);
+    const [first] = living;
+    return living.every(
       ({ node, imageLost }) =>
         node !== undefined && !imageLost && node.machine.appliedIndex === first?.node?.machine.appliedIndex,
     );
@@ -101,8 +104,8 @@ function converge(world: World, core: readonly SimMember[]): void {
   }
 }
 
-function reportOf(world: World, faults: Faults): RunReport {
-  const { schedule, timeline, clients, members, observer } = world;
+function reportOf(world: World): RunReport {
+  const { schedule, timeline, clients, members, faults } = world;
   return {
     schedule,
     traceHash: timeline.traceHash,
@@ -118,6 +121,6 @@ function reportOf(world: World, faults: Faults): RunReport {
     crashes: members.reduce((sum, { crashes }) => sum + crashes, 0),
     installs: members.reduce((sum, { installs }) => sum + installs, 0),
     ruined: members.filter(({ ruined }) => ruined).length,
-    expiries: observer instanceof PresentChecks ? observer.expiries : 0,
+    expiries: world.expiries,
   };
 }

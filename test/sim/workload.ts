@@ -64,11 +64,23 @@ export class Workload {
     });
   }
 
-  #do({ client, member: index, op }: Op): void {
-    const member = this.#world.members[index % this.#world.members.length] as SimMember;
+  #do({ client: number, member: index, op }: Op): void {
+    const { members, schedule } = this.#world;
+    const client = number % schedule.clients;
+    const member = this.#listening(index % members.length);
     if (op.type === 'grant') this.#grant(client, member, op);
     else if (op.type === 'watch') openWatch(this.#world, client, member, op);
     else this.#world.clients.call(client, member, this.#callOf(op), callTimeoutMs, (record) => this.#learn(record));
+  }
+
+  /** Where nobody listens a client goes on to the next address. */
+  #listening(index: number): SimMember {
+    const { members } = this.#world;
+    for (let i = 0; i < members.length; i++) {
+      const member = members[(index + i) % members.length] as SimMember;
+      if (member.up) return member;
+    }
+    return members[index] as SimMember;
   }
 
   #callOf(op: Exclude<ClientOp, { type: 'grant' | 'watch' }>): ClientCall {
@@ -176,15 +188,14 @@ export class Workload {
       const call: ClientCall = { type: 'keepAlive', id };
       let next = home;
       const timeoutMs = Math.min(callTimeoutMs, Math.max(1_000, renewal.everyMs * 2));
-      clients.call(client, members[home] as SimMember, call, timeoutMs, (record) => {
+      clients.call(client, this.#listening(home), call, timeoutMs, (record) => {
         const { result } = record;
         if (result?.type === 'lease' && result.answer.type === 'gone') return;
         if (record.outcome !== 'ok') next = (home + 1) % members.length;
         this.#hold(client, next, id, renewal, done + 1);
       });
       if (!renewal.twice) return;
-      const second = members[(home + 1) % members.length] as SimMember;
-      clients.call(client, second, call, timeoutMs);
+      clients.call(client, this.#listening((home + 1) % members.length), call, timeoutMs);
     });
   }
 

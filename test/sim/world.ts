@@ -9,6 +9,7 @@ import { initialLog, initialMembership } from '../../src/raft/membership.ts';
 import type { AppliedCommand } from '../../src/state/machine.ts';
 import type { Entry, MemberId } from '../../src/store/entry.ts';
 import { Clients } from './clients.ts';
+import { Faults } from './faults.ts';
 import { SimMember } from './member.ts';
 import { type Link, Network } from './network.ts';
 import type { Observer, RunContext } from './observer.ts';
@@ -33,14 +34,16 @@ export class World {
   readonly observer: Observer;
   readonly members: SimMember[] = [];
   readonly clients: Clients;
+  readonly faults: Faults;
   readonly streams = new Set<Stream>();
   readonly trace: ((member: number, text: string) => void) | undefined;
   /** No atlas: damage may fall anywhere. */
   readonly scorched: boolean;
   /** The liveness phase has begun. */
   healed = false;
-  /** Highest index applied anywhere. */
+  /** Highest index applied anywhere, and leases that expired up to there. */
   appliedIndex = 0;
+  expiries = 0;
 
   constructor(schedule: Schedule, hooks: Required<Pick<RunHooks, 'observe'>> & RunHooks) {
     this.schedule = schedule;
@@ -68,6 +71,7 @@ export class World {
     };
     this.observer = hooks.observe(context);
     this.clients = new Clients(this);
+    this.faults = new Faults(this);
     for (const member of this.members) member.start();
   }
 
@@ -181,7 +185,12 @@ export class World {
 
   applied(entry: Entry, commands: readonly AppliedCommand[], member: SimMember): void {
     this.timeline.mix((entry.index << 8) ^ entry.term ^ (member.index << 28));
-    if (entry.index > this.appliedIndex) this.appliedIndex = entry.index;
+    if (entry.index > this.appliedIndex) {
+      this.appliedIndex = entry.index;
+      for (const { command, outcome } of commands)
+        if (command.type === 'expire' && outcome.ok && outcome.result.type === 'done')
+          this.expiries += outcome.result.touched;
+    }
     if (this.trace !== undefined)
       this.trace(member.index, `applies ${entry.index}/${entry.term} ${commands.map(({ command }) => command.type)}`);
     this.observer.applied(entry, commands, member);
