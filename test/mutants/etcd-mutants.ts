@@ -131,7 +131,7 @@ export const etcdMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['L1', 'R12', 'L2'],
-    hunts: ['scenario:model-1', 'scenario:handed-over-and-cut', 'primary', 'sim:leases', 'sim:usual'],
+    hunts: ['scenario:handed-over-and-cut', 'scenario:model-1', 'primary', 'sim:leases', 'sim:usual'],
     without: 'the election timeout that a promotion adds to every deadline',
   },
   {
@@ -202,7 +202,7 @@ export const etcdMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['L6', 'L1'],
-    hunts: ['scenario:model-4', 'scenario:checkpoint-in-flight', 'primary', 'sim:leases', 'sim:usual'],
+    hunts: ['scenario:checkpoint-in-flight', 'scenario:model-4', 'primary', 'sim:leases', 'sim:usual'],
   },
   {
     id: 'O14',

@@ -119,7 +119,7 @@ export const expiryMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['L12'],
-    hunts: ['scenario:stalled-leader', 'sim:stalls', 'sim:usual'],
+    hunts: ['scenario:stalled-leader', 'sim:leases', 'sim:usual'],
   },
   {
     id: 'M36',

@@ -100,9 +100,14 @@ export const leaseStateMutants: readonly Mutant[] = [
   },
   {
     id: 'M38b',
-    what: 'as M38, and a renewal neither puts the record off nor schedules it',
+    what: "as M38, the record is compared in whole seconds (etcd's rule), and a renewal neither puts it off nor schedules it",
     edits: [
       ...skippedForEver,
+      edit(
+        checkpoints,
+        'if (remainingMs >= knownMs) continue;',
+        'if (Math.ceil(remainingMs / 1_000) * 1_000 >= knownMs) continue;',
+      ),
       edit(
         checkpoints,
         '    if (!tooShort(grantedMs)) this.#schedule(slot, receiptMs + idleMs(grantedMs));\n',
@@ -116,7 +121,7 @@ export const leaseStateMutants: readonly Mutant[] = [
     ],
     caughtBy: ['L7'],
     hunts: ['scenario:renewed-in-the-last-second', 'sim:leases'],
-    without: 'the schedule that a renewal makes',
+    without: 'records to the millisecond, and the schedule that a renewal makes',
   },
   {
     id: 'M46',

@@ -203,6 +203,6 @@ export const raftMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['R11', 'R7', 'R5', 'D1'],
-    hunts: ['raft', 'sim:snapshots', 'sim:usual'],
+    hunts: ['raft', 'sim:usual'],
   },
 ];

@@ -37,7 +37,7 @@ export const renewalMutants: readonly Mutant[] = [
     what: 'a keep-alive is answered without a quorum round',
     edits: [noRound],
     caughtBy: ['L1', 'R12', 'L2'],
-    hunts: ['scenario:model-1', 'scenario:peers-cut', 'primary', 'sim:leases', 'sim:usual'],
+    hunts: ['scenario:peers-cut', 'scenario:model-1', 'primary', 'sim:leases', 'sim:usual'],
   },
   {
     id: 'M23',
@@ -50,7 +50,7 @@ export const renewalMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['L1', 'L6'],
-    hunts: ['scenario:model-5', 'scenario:cut-at-every-stage', 'primary', 'sim:leases', 'sim:usual'],
+    hunts: ['scenario:cut-at-every-stage', 'scenario:model-5', 'primary', 'sim:leases', 'sim:usual'],
   },
   {
     id: 'M35',
@@ -73,7 +73,7 @@ export const renewalMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['L6', 'L1'],
-    hunts: ['scenario:model-4', 'scenario:checkpoint-in-flight', 'primary', 'sim:leases', 'sim:usual'],
+    hunts: ['scenario:checkpoint-in-flight', 'scenario:model-4', 'primary', 'sim:leases', 'sim:usual'],
   },
   {
     id: 'M40',

@@ -1,9 +1,27 @@
-/** Scripted scenarios, each made for one kind of bug; they pass on the clean tree, and a mutant makes them fail. */
+/** Scripted scenarios by name, each made for one kind of bug; they pass on the clean tree, and a mutant makes them fail. */
 import { modelCases, runModelCase } from '../sim/lease-model-cases.ts';
+import {
+  checkpointInFlight,
+  cutAtEveryStage,
+  cutOffFollowerReturns,
+  handedOverAndCut,
+  leadersComeAndGo,
+  peersCut,
+  renewedInTheLastSecond,
+  stalledLeader,
+} from '../sim/scripts.ts';
 
 /** Runs the scenario with the jitter of `seed`. Throws what breaks. */
 export type Scenario = (seed: number) => void;
 
-export const scenarios: Readonly<Record<string, Scenario>> = Object.fromEntries(
-  modelCases.map((one) => [`model-${one.number}`, () => runModelCase(one)]),
-);
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  'peers-cut': peersCut,
+  'cut-at-every-stage': cutAtEveryStage,
+  'cut-off-follower-returns': cutOffFollowerReturns,
+  'stalled-leader': stalledLeader,
+  'leaders-come-and-go': leadersComeAndGo,
+  'renewed-in-the-last-second': renewedInTheLastSecond,
+  'checkpoint-in-flight': checkpointInFlight,
+  'handed-over-and-cut': handedOverAndCut,
+  ...Object.fromEntries(modelCases.map((one) => [`model-${one.number}`, () => runModelCase(one)])),
+};

@@ -30,7 +30,7 @@ export const storageMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['D1', 'L5', 'R11'],
-    hunts: ['sim:usual', 'sim:snapshots'],
+    hunts: ['sim:usual'],
   },
   {
     id: 'M18',

@@ -212,7 +212,7 @@ export class SimMember implements Watched {
     const ticked = this.#tickDue;
     this.#tickDue = false;
     if (ticked && this.#resumeOrder !== 2) this.node?.enqueue({ type: 'tick' });
-    if (this.#turnDue && this.#resumeOrder === 0) this.#takeTurn();
+    if ((ticked || this.#turnDue) && this.#resumeOrder === 0) this.#takeTurn();
     for (const step of held) if (this.node !== undefined && this.boot === boot) step();
     if (this.node === undefined || this.boot !== boot) return;
     if (ticked && this.#resumeOrder === 2) this.node.enqueue({ type: 'tick' });

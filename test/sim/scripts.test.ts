@@ -1,0 +1,23 @@
+/** Scripted scenarios of the whole cluster: clean here, each fails with its mutant (`test/mutants`). */
+import { test } from 'vitest';
+import {
+  checkpointInFlight,
+  cutOffFollowerReturns,
+  handedOverAndCut,
+  leadersComeAndGo,
+  renewedInTheLastSecond,
+  stalledLeader,
+} from './scripts.ts';
+
+const scripts = [
+  checkpointInFlight,
+  cutOffFollowerReturns,
+  handedOverAndCut,
+  leadersComeAndGo,
+  renewedInTheLastSecond,
+  stalledLeader,
+];
+
+test.each(scripts)('%o', (script) => {
+  for (let seed = 1; seed <= 5; seed++) script(seed);
+});

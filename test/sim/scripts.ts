@@ -1,0 +1,199 @@
+/**
+ * Scripted runs of the whole cluster, each the shortest way to one kind of bug that random search meets rarely. `seed` moves delays
+ * and elections a little. Each throws a `Violation` if a promise breaks, be it here or in the checks of the world.
+ */
+import { NO_MEMBER } from '../../src/store/entry.ts';
+import { calmWorld } from './calm.ts';
+import type { CallRecord, ClientCall } from './history.ts';
+import type { SimMember } from './member.ts';
+import { Violation } from './violation.ts';
+import type { World } from './world.ts';
+
+/** TTL of the lease that etcd loses. */
+const longMs = 900_000;
+const renewal = (id: bigint): ClientCall => ({ type: 'keepAlive', id });
+
+/** A calm cluster with a leader. */
+function ledWorld(seed: number, members = 3): { world: World; leader: SimMember } {
+  const world = calmWorld(BigInt(seed), members);
+  if (!world.runUntil(() => world.leader?.node?.raft.ownTermCommitted === true, 10_000))
+    throw new Violation('V1', 'no leader in a calm cluster');
+  return { world, leader: world.leader as SimMember };
+}
+
+/** Client 1 asks, and time goes on until its call has ended. */
+function ask(world: World, member: SimMember, call: ClientCall): CallRecord {
+  const record = world.clients.call(0, member, call, 7_000);
+  world.runUntil(() => record.outcome !== 'open', 10_000);
+  return record;
+}
+
+function grant(world: World, member: SimMember, id: bigint, ttlMs: number): void {
+  const call: ClientCall = { type: 'command', command: { type: 'grant', id, ttlMs }, serverId: false };
+  if (ask(world, member, call).outcome !== 'ok') throw new Violation('V3', 'a grant fails in a calm cluster');
+}
+
+function isAlive({ result }: CallRecord): boolean {
+  return result?.type === 'lease' && result.answer.type === 'alive';
+}
+
+/** What the member says is left; undefined if it says nothing. */
+function remainingMs(world: World, member: SimMember, id: bigint): number | undefined {
+  const { result } = ask(world, member, { type: 'timeToLive', id });
+  return result?.type === 'lease' && result.answer.type === 'alive' ? result.answer.remainingMs : undefined;
+}
+
+/** Nobody hears the member and it hears nobody, but clients reach it. */
+function cutPeers(world: World, member: SimMember): void {
+  world.network.isolate(member.index);
+}
+
+/** What was acknowledged at `sentMs` must be kept by whoever leads the others. */
+function mustHonour(world: World, cutOff: SimMember, sentMs: number, ttlMs: number, id: bigint): void {
+  const majority = world.members.find((member) => member !== cutOff) as SimMember;
+  const left = remainingMs(world, majority, id);
+  if (left === undefined)
+    throw new Violation('L1', 'what was acknowledged by the cut off leader is gone for the others');
+  const early = sentMs + ttlMs - (world.nowMs + left);
+  if (early > 1)
+    throw new Violation('L1', `the cut off leader acknowledged ${early.toFixed(0)} ms more than others keep`);
+}
+
+/** Lease 7, just granted. */
+function freshLease(seed: number): { world: World; leader: SimMember } {
+  const { world, leader } = ledWorld(seed);
+  grant(world, leader, 7n, longMs);
+  return { world, leader };
+}
+
+/** Lease 7 at 460 of 900 s, checkpointed. */
+function checkpointedLease(seed: number): { world: World; leader: SimMember } {
+  const { world, leader } = freshLease(seed);
+  world.run(460_000);
+  const machine = leader.node?.machine;
+  if (world.leader !== leader || !((machine?.lessor.remainingMsAt(machine.lessor.slotOf(7n)) ?? 0) > 0))
+    throw new Violation('L7', 'a long lease that nobody renews has no checkpoint after half its time');
+  return { world, leader };
+}
+
+/**
+ * reliability.md §0.2: only the peer links of the leader are cut, and a client renews through it. With an even seed the lease is
+ * checkpointed; with an odd one it is fresh, and the leader stands still until the others have elected another.
+ */
+export function peersCut(seed: number): { readonly acknowledged: number } {
+  const { world, leader } = seed % 2 === 0 ? checkpointedLease(seed) : freshLease(seed);
+  cutPeers(world, leader);
+  if (seed % 2 === 1) {
+    leader.pause(6_000, seed % 4 === 1, (seed % 3) as 0 | 1 | 2);
+    world.run(6_000);
+  }
+  let acknowledged = 0;
+  for (let i = 0; i < 5; i++) {
+    const sentMs = world.nowMs;
+    const record = world.clients.call(0, leader, renewal(7n), 7_000);
+    world.run(i < 4 ? 300 : 8_000);
+    if (!isAlive(record)) continue;
+    acknowledged++;
+    mustHonour(world, leader, sentMs, longMs, 7n);
+  }
+  return { acknowledged };
+}
+
+/** The same, cut at every stage of a renewal: before the round, during the clear, right after the answer. */
+export function cutAtEveryStage(seed: number): { readonly acknowledged: number } {
+  const { world, leader } = checkpointedLease(seed);
+  const sentMs = world.nowMs;
+  const record = world.clients.call(0, leader, renewal(7n), 7_000);
+  world.run((seed % 40) / 8);
+  cutPeers(world, leader);
+  world.run(8_000);
+  if (!isAlive(record)) return { acknowledged: 0 };
+  mustHonour(world, leader, sentMs, longMs, 7n);
+  return { acknowledged: 1 };
+}
+
+/** A follower that was cut off for seconds comes back: the leader goes on leading, in its term (pre-vote). */
+export function cutOffFollowerReturns(seed: number): void {
+  const { world, leader } = ledWorld(seed);
+  const term = leader.node?.raft.term;
+  const follower = world.members.find((member) => member !== leader) as SimMember;
+  cutPeers(world, follower);
+  world.run(8_000);
+  world.network.heal();
+  world.run(3_000);
+  if (world.leader !== leader || leader.node?.raft.term !== term)
+    throw new Violation('R10', 'a member that came back from a cut deposed a healthy leader');
+}
+
+/** A member alone stands still for half a minute while its clients go on renewing: no lease of theirs dies (L12). */
+export function stalledLeader(seed: number): void {
+  const { world, leader } = ledWorld(seed, 1);
+  const ids = Array.from({ length: 10 }, (_, i) => BigInt(i + 1));
+  for (const id of ids) grant(world, leader, id, 2_000);
+  leader.pause(30_000, seed % 2 === 0, (seed % 3) as 0 | 1 | 2);
+  for (let at = 0; at < 34_000; at += 600) {
+    for (const id of ids) world.clients.call(0, leader, renewal(id), 5_000);
+    world.run(600);
+  }
+  const left = leader.node?.machine.lessor.count;
+  if (left !== ids.length)
+    throw new Violation('L12', `of 10 leases that were renewed all the time ${left} outlived a stall`);
+}
+
+/** Leaders hand over every 20 s; a lease of 60 s that nobody renews must end all the same (L7). */
+export function leadersComeAndGo(seed: number): void {
+  const { world, leader } = ledWorld(seed);
+  grant(world, leader, 7n, 60_000);
+  for (let atMs = 0; atMs < 150_000; atMs += 20_000) {
+    world.leader?.enqueue({ type: 'transfer', target: NO_MEMBER, reply: () => undefined });
+    world.run(20_000);
+  }
+  if (world.leader?.node?.machine.lessor.count !== 0)
+    throw new Violation('L7', 'a lease of 60 s lives on after 160 s and 8 leaders');
+}
+
+/** Renewed just before its record is due, then never again; the next leader must know how old it is (L7). */
+export function renewedInTheLastSecond(seed: number): void {
+  const { world, leader } = ledWorld(seed);
+  const grantedMs = world.nowMs;
+  grant(world, leader, 7n, 60_000);
+  world.run(grantedMs + 29_960 - world.nowMs);
+  if (!isAlive(ask(world, leader, renewal(7n)))) throw new Violation('V3', 'a renewal fails in a calm cluster');
+  world.run(45_000);
+  leader.enqueue({ type: 'transfer', target: NO_MEMBER, reply: () => undefined });
+  world.run(grantedMs + 125_000 - world.nowMs);
+  if (world.leader?.node?.machine.lessor.count !== 0)
+    throw new Violation('L7', 'a lease renewed at 30 s with a TTL of 60 s lives at 125 s, after one change of leader');
+}
+
+/**
+ * A checkpoint is on the followers' slow disks, the lease is renewed, the leader dies: whoever holds the checkpoint leads next, and
+ * the renewal must not have been acknowledged.
+ */
+export function checkpointInFlight(seed: number): void {
+  const ttlMs = 20_000;
+  const { world, leader } = ledWorld(seed);
+  const grantedMs = world.nowMs;
+  grant(world, leader, 7n, ttlMs);
+  world.run(grantedMs + 9_900 - world.nowMs);
+  const followers = world.members.filter((member) => member !== leader);
+  for (const follower of followers) follower.diskStalledUntilMs = world.nowMs + 600;
+  world.run(250);
+  world.clients.call(0, leader, renewal(7n), 5_000);
+  world.run(150 + (seed % 10) * 5);
+  leader.crash();
+  world.run(ttlMs + 10_000);
+}
+
+/** The leader goes deaf, hands over, and its clients go on renewing: whatever it acknowledges now its successor does not know. */
+export function handedOverAndCut(seed: number): void {
+  const { world, leader } = ledWorld(seed);
+  grant(world, leader, 7n, 3_000);
+  for (const member of world.members) if (member !== leader) world.network.cut(member.index, leader.index);
+  leader.enqueue({ type: 'transfer', target: NO_MEMBER, reply: () => undefined });
+  for (let i = 0; i < 30; i++) {
+    world.clients.call(0, leader, renewal(7n), 2_000);
+    world.run(50);
+  }
+  world.run(6_000);
+}
