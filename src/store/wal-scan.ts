@@ -43,7 +43,8 @@ export function scanBehind(file: Buffer, end: EndOfLog): Behind {
     const later = decodeGroupHead(file, at, end.key);
     if (later !== undefined) return { dirtyEnd, vote, laterGroup: later.number };
     const copy = decodeVoteCopy(file, at, end.key);
-    if (copy === undefined) continue;
+    // A lower number is of a torn group whose vote was saved before its bytes were zeroed: a crash came between the two repairs.
+    if (copy === undefined || copy.number < end.nextGroup) continue;
     if (copy.number !== end.nextGroup || copy.chainBefore !== end.chain) {
       return { dirtyEnd, vote, laterGroup: copy.number };
     }

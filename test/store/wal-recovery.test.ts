@@ -142,6 +142,34 @@ describe('recovery of what stands behind the end', () => {
     });
   });
 
+  it('keeps a vote through a crash at any point of the repairs that save it', () => {
+    for (const payloadBytes of [0, 100, 900, 1_400]) {
+      const wal = logOf([]);
+      const end = recoveredEnd(wal);
+      const group = { hardState: hardState(7, 3n, 1), entries: payloadBytes === 0 ? [] : [entry(2, 7, payloadBytes)] };
+      wal.write(group, () => undefined);
+      wal.completeSync();
+      // Torn: the head did not make it, the vote copy did.
+      wal.files.bytes(segmentName(1)).fill(0, end, end + SECTOR_BYTES);
+      const torn = [...wal.files.all()].map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes) }));
+      const recovered = recoverWal(torn, { identity, segmentBytes });
+      if (recovered.type === 'damage') throw new Error(recovered.what);
+      for (let done = 0; done <= recovered.repairs.length; done++) {
+        const files = torn.map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes) }));
+        for (const step of recovered.repairs.slice(0, done)) {
+          if (step.type === 'write') {
+            const file = files.find(({ name }) => name === segmentName(step.segment));
+            step.bytes.copy(file?.bytes as Buffer, step.offset);
+          }
+        }
+        expect(recoverWal(files, { identity, segmentBytes }), `${done} repairs done`).toMatchObject({
+          type: 'log',
+          loaded: { hardState: hardState(7, 3n, 1) },
+        });
+      }
+    }
+  });
+
   it('refuses a log whose synced commit is beyond its end', () => {
     const tail = new WalTail(freshTail(identity, 1n, base, segmentBytes));
     expect(() => tail.plan({ hardState: hardState(1, 0n, 2), entries: [entry(1, 1)] })).toThrow(/S1/);
