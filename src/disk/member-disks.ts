@@ -115,7 +115,6 @@ export class MemberDisks {
     this.#wal = wal;
     this.#image = image;
     this.#installing = false;
-    this.stage.installed();
     await old.wal.close();
     await old.image.close();
     seam('remove old generation');
@@ -123,6 +122,8 @@ export class MemberDisks {
     await removeTree(oldDirectory).catch((error: unknown) => {
       notice(`${oldDirectory}: could not be removed (${String(error)}); the next start tries again`);
     });
+    // Last: what is staged from now on reaches the node behind the news that this install is over.
+    this.stage.installed();
   }
 
   /** Waits for writes under way and gives up all files. What was staged is dropped. */

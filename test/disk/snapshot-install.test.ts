@@ -145,6 +145,20 @@ describe('installing a snapshot', () => {
     await booted.disks.close();
   });
 
+  test('nothing new is staged until the old generation is gone: the node installs one snapshot at a time', async () => {
+    let early: Promise<void> | undefined;
+    const { booted } = await follower((step) => {
+      if (step === 'remove old generation') early = booted.disks.stage.begin(head);
+    });
+    await stream(booted, recordsAt(index));
+    await booted.disks.stage.end();
+    const installed = booted.disks.install(head, log);
+    await installed;
+    await expect(early).rejects.toThrow(SnapshotRefused);
+    await booted.disks.stage.begin(head);
+    await booted.disks.close();
+  });
+
   test('only what was staged is installed, with its hard state', async () => {
     const { booted } = await follower();
     await expect(booted.disks.install(head, log)).rejects.toThrow('only a staged snapshot');
