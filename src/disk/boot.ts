@@ -62,14 +62,14 @@ async function openMember(paths: DataPaths, options: BootOptions): Promise<Boote
   const files = memberPaths(paths.member);
 
   // 1. Who are we? The boot is raised before anything could be said under it.
+  if (await isThere(files.disowned)) {
+    throw new DataDirError('damaged', files.disowned, `other members knew a newer start of this one; ${rejoinRemedy}`);
+  }
   const before = await readIdentity(files.identity);
   assertExpected(files.identity, before, options.expected);
   const identity = nextBoot(before);
   await writeIdentity(files.identity, identity);
   const knownBoots = await KnownBoots.open(files.peers);
-  for (const path of await removeOtherGenerations(paths.member, identity.generation)) {
-    notice(`${path}: removed, left over from an install of a snapshot`);
-  }
 
   // 2. How far does the image reach, if it can be believed? It only shows that the log held that much: nothing is changed yet.
   const generation = generationPaths(paths.member, identity.generation);
@@ -85,6 +85,10 @@ async function openMember(paths: DataPaths, options: BootOptions): Promise<Boote
     throw error;
   });
   for (const line of log.notices) notice(line);
+  // Not before: an IDENTITY brought back from before an install would have the generation that counts taken for a leftover.
+  for (const path of await removeOtherGenerations(paths.member, identity.generation)) {
+    notice(`${path}: removed, left over from an install of a snapshot`);
+  }
   const { hardState, base, entries } = log.loaded;
 
   // 4. The image must also join the log. Only now is a lost one put out of the way.

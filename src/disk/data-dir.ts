@@ -3,6 +3,7 @@
  * telling a fresh directory from one that lost something, and removing generations that were never committed or are
  * over. Invariants: S1, S6.
  */
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogBase, WriteGroup } from '../store/entry.ts';
@@ -68,6 +69,27 @@ export async function createMember(paths: DataPaths, creation: Creation): Promis
     await syncDirectory(paths.root);
   } catch (error) {
     throw isFileSystemAnswer(error) ? fileSystemError(paths.root, 'make a member in it', error) : error;
+  }
+}
+
+/**
+ * Other members have told that this directory is an older copy, or an emptied one, of what they knew: it never starts again. Without
+ * this mark a supervisor that restarts us would raise the boot until it is higher than any that was seen (S6). Synchronous: in the
+ * step in which we are told, before the process ends.
+ */
+export function disownMember(paths: DataPaths, why: string): void {
+  const mark = openSync(memberPaths(paths.member).disowned, 'w', 0o600);
+  try {
+    writeSync(mark, `${why}\n`);
+    fsyncSync(mark);
+  } finally {
+    closeSync(mark);
+  }
+  const directory = openSync(paths.member, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
   }
 }
 

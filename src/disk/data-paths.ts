@@ -5,6 +5,7 @@
  *     <root>/member.new/         a member being made; not there otherwise
  *     <root>/member/IDENTITY     whose it is, which generation counts, how often it was started
  *     <root>/member/PEERS        the starts of other members
+ *     <root>/member/DISOWNED     only if other members saw that this is an older copy: it never starts again
  *     <root>/member/gen-<g>/log/, image/     the two disks of generation g; any other generation is a leftover
  *
  * Owns the names, nothing on disk.
@@ -29,6 +30,7 @@ export interface MemberPaths {
   readonly directory: string;
   readonly identity: string;
   readonly peers: string;
+  readonly disowned: string;
 }
 
 /** The top of a data directory. */
@@ -38,7 +40,12 @@ export function dataPaths(root: string): DataPaths {
 
 /** A member's files, in `member` or in `member.new`. */
 export function memberPaths(directory: string): MemberPaths {
-  return { directory, identity: join(directory, 'IDENTITY'), peers: join(directory, 'PEERS') };
+  return {
+    directory,
+    identity: join(directory, 'IDENTITY'),
+    peers: join(directory, 'PEERS'),
+    disowned: join(directory, 'DISOWNED'),
+  };
 }
 
 /** The two disks of one generation. */

@@ -12,7 +12,16 @@ import { Channel } from './channel.ts';
 import { decodePeerMessage } from './codec.ts';
 import type { Dialer } from './dial.ts';
 import type { Frame } from './frame.ts';
-import { checkDialer, type Hello, type Refusal, readHello, refusal, writeHello, writeRefusal } from './handshake.ts';
+import {
+  checkDialer,
+  type Hello,
+  hex,
+  type Refusal,
+  readHello,
+  refusal,
+  writeHello,
+  writeRefusal,
+} from './handshake.ts';
 import type { SnapshotIntake } from './snapshot-stream.ts';
 
 export interface AcceptorEvents {
@@ -129,7 +138,7 @@ export class Acceptor {
     }
     const hello = frame.type === 'hello' ? readHello(frame.body) : refusal('notAPeer', 'no hello came first');
     if ('reason' in hello) return this.#refuse(channel, undefined, hello);
-    const refused = checkDialer(hello, this.#own.checks) ?? (await this.#noteBoot(hello));
+    const refused = checkDialer(hello, this.#own.checks) ?? this.#checkAsk(hello) ?? (await this.#noteBoot(hello));
     if (refused !== undefined) return this.#refuse(channel, hello.member, refused);
     if (channel.why !== undefined || this.#closed) return channel.end('stopped');
     const { clusterId, self, boot, token } = this.#own.checks;
@@ -140,6 +149,13 @@ export class Acceptor {
     channel.open(this.#own.timings);
     if (hello.purpose === 'messages') return this.#carry(channel, hello);
     void this.#receiveSnapshot(channel, hello.member);
+  }
+
+  /** While we have data and have not read it, we know nobody: answering so would let a member that lost its data in (S6). */
+  #checkAsk(hello: Hello): Refusal | undefined {
+    const { boot, self } = this.#own.checks;
+    if (hello.purpose !== 'ask' || boot > 0 || this.#fresh()) return undefined;
+    return refusal('notReady', `member ${hex(self)} has not read its data yet`);
   }
 
   /** The member's boot is on disk before a message of it is read; a newer one may have come meanwhile. */

@@ -2,6 +2,8 @@
  * The peer port of this member: opened before anything else, so that members with empty directories can ask each other, and started
  * once the boot counter is on disk.
  */
+import { disownMember } from '../disk/data-dir.ts';
+import { dataPaths } from '../disk/data-paths.ts';
 import type { Identity } from '../disk/identity.ts';
 import type { KnownBoots } from '../disk/known-boots.ts';
 import type { MemberDisks } from '../disk/member-disks.ts';
@@ -32,7 +34,13 @@ export interface PeerPort {
   start(identity: Pick<Identity, 'boot' | 'bootToken'>, user: PeerPortUser): void;
 }
 
-export async function openPeers(config: MemberConfig, first: FirstMembership, log: Log): Promise<PeerPort> {
+/** `empty`: there is no member in the data directory yet. */
+export async function openPeers(
+  config: MemberConfig,
+  first: FirstMembership,
+  log: Log,
+  empty: boolean,
+): Promise<PeerPort> {
   let user: PeerPortUser | undefined;
   const enqueue = (input: Input): void => user?.enqueue(input);
   const peers = new Peers({
@@ -47,15 +55,20 @@ export async function openPeers(config: MemberConfig, first: FirstMembership, lo
       check: (member, boot, token) => user?.knownBoots.check(member, boot, token) ?? 'new',
       note: (member, boot, token) => user?.knownBoots.note(member, boot, token) ?? Promise.resolve(),
     },
-    fresh: () => user === undefined || user.fresh(),
+    fresh: () => (user === undefined ? empty : user.fresh()),
     snapshots: snapshotReceiver(() => user?.disks, log, enqueue),
     events: {
       onMessage: (message) => enqueue({ type: 'message', message }),
       onLinkLost: (member) => enqueue({ type: 'linkLost', member }),
       onRefused: ({ who, member, address, reason, text, fatal }) => {
         const fields = { address, reason, ...(member === undefined ? {} : { member }) };
-        if (fatal) user?.fatal(new StartFailure(`another member refuses this one: ${text}`));
-        else if (reason === 'notReady') log.debug(text, fields);
+        if (fatal) {
+          try {
+            if (reason !== 'clusterMismatch') disownMember(dataPaths(config.dataDir), text);
+          } finally {
+            user?.fatal(new StartFailure(`another member refuses this one: ${text}`));
+          }
+        } else if (reason === 'notReady') log.debug(text, fields);
         else log.warn(who === 'us' ? `refused by a peer: ${text}` : `refused a peer: ${text}`, fields);
       },
     },

@@ -41,7 +41,7 @@ async function run(config: MemberConfig, log: Log): Promise<number> {
     );
   }
   // 1. Ports before files: a port in use must leave nothing behind.
-  const peerPort = await openPeers(config, first, log);
+  const peerPort = await openPeers(config, first, log, fresh);
   try {
     await checkClientPorts(config);
     // 2. An empty directory asks the others first: whoever they know must not come back with nothing, nor leave a trace.

@@ -1,10 +1,10 @@
-import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createMember, memberExists } from '../../src/disk/data-dir.ts';
 import { dataPaths, memberPaths } from '../../src/disk/data-paths.ts';
 import { isThere } from '../../src/disk/durable.ts';
-import { readIdentity } from '../../src/disk/identity.ts';
+import { readIdentity, writeIdentity } from '../../src/disk/identity.ts';
 import type { LogDisk } from '../../src/disk/log-disk.ts';
 import { initialLog } from '../../src/raft/membership.ts';
 import { scratchDirectory } from './scratch.ts';
@@ -131,6 +131,17 @@ describe('boot', () => {
     expect((await readdir(paths.member)).sort()).toEqual(['IDENTITY', 'PEERS', 'gen-1', 'gen-x', 'notes']);
     expect(lines.filter((line) => line.includes('removed')).length).toBe(2);
     expect((await stateAfterBoot(booted)).index).toBe(5);
+  });
+
+  test('an IDENTITY of before an install is refused, and the generation that counts is left alone', async () => {
+    const paths = await freshMember();
+    await run(paths, { upTo: 5, imageEvery: 5 });
+    const identityFile = memberPaths(paths.member).identity;
+    const older = await readIdentity(identityFile);
+    await rename(generationOf(paths, 1).directory, generationOf(paths, 2).directory);
+    await writeIdentity(identityFile, older);
+    await expect(boot(paths)).rejects.toMatchObject({ trouble: 'missing' });
+    expect(await isThere(generationOf(paths, 2).log)).toBe(true);
   });
 
   test('an image that reaches beyond the log shows that the log lost something: refused by name, nothing changed', async () => {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
-import { createMember } from '../../src/disk/data-dir.ts';
+import { createMember, disownMember } from '../../src/disk/data-dir.ts';
 import { type DataPaths, dataPaths, memberPaths } from '../../src/disk/data-paths.ts';
 import { isThere } from '../../src/disk/durable.ts';
 import { readIdentity, writeIdentity } from '../../src/disk/identity.ts';
@@ -308,6 +308,18 @@ describe('IDENTITY and PEERS', () => {
     await writeIdentity(identityOf(paths), { ...identity, memberId: 8n });
     await expect(boot(paths, { expected: { ...expected, memberId: 8n } })).rejects.toThrow(generationOf(paths).log);
   });
+});
+
+test('a directory that other members disowned never starts again, however often it is tried', async () => {
+  const paths = await freshMember();
+  await run(paths, { upTo: 5, imageEvery: 5 });
+  const before = await readIdentity(memberPaths(paths.member).identity);
+  disownMember(paths, 'member 7 was seen at start 9 and comes with start 1');
+  for (let start = 0; start < 10; start++) {
+    await expect(boot(paths)).rejects.toMatchObject({ trouble: 'damaged', path: memberPaths(paths.member).disowned });
+  }
+  // No start was counted: by counting on, an older copy would pass for a newer one.
+  expect(await readIdentity(memberPaths(paths.member).identity)).toEqual(before);
 });
 
 test('a whole directory replaced by an older copy is found out by whoever saw a later start', async () => {

@@ -91,6 +91,20 @@ test('a member that lost its directory is refused by whoever knows it, at the fi
   expect(boots.noted).toEqual([]);
 });
 
+test('a member that has not read its data yet does not pass for one that has none', async () => {
+  const boots = new MemoryBoots();
+  const b = await TestMember.listening(2n, [{ member: 1n, url: nowhere }], { boots, fresh: false });
+  const waits: string[] = [];
+  const a = await TestMember.listening(1n, [b.address], { fresh: true });
+  const asked = a.peers.ask((text) => void waits.push(text));
+  await until('it waits', () => waits.length > 0);
+  expect(waits).toEqual(['empty data directory: waiting for an answer of 2 (member 2 has not read its data yet)']);
+  // Now it has, and knows the asker.
+  boots.boots.set(1n, 4);
+  b.peers.start(5);
+  expect((await asked)?.type).toBe('refuse');
+});
+
 test('who gets no answer waits, says for whom, and proceeds when they come', async () => {
   const waits: string[] = [];
   const b = new TestMember(2n, [{ member: 1n, url: nowhere }], { fresh: true });

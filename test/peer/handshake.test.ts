@@ -253,7 +253,7 @@ test('a damaged frame behind a good handshake ends the connection', async () => 
 });
 
 test('before the start only questions are answered', async () => {
-  const member = await TestMember.listening(2n, [{ member: 1n, url: nowhere }]);
+  const member = await TestMember.listening(2n, [{ member: 1n, url: nowhere }], { fresh: true });
   const early = new Stranger(member.port).send(helloOf());
   await early.whenClosed();
   expect(early.refusal?.reason).toBe('notReady');
