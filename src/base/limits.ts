@@ -124,7 +124,7 @@ export const heldMessagesMax = 1_024;
 export const imageScanRecordsMax = 1_000;
 /** Bytes of a snapshot that arrive before they are written to the staged image as one synced batch. */
 export const snapshotStageBytesMax = 4 * 1024 * 1024;
-/** Free bytes of the disk kept back for deletes, revokes and expiry, unless a tenth of the disk is less. */
+/** Free bytes of the disk kept back for deletes, revokes and expiry, unless a tenth of the disk is less (`disk/space.ts`). */
 export const diskReserveBytesMax = 64 * 1024 * 1024;
 /** Elements of one list in a peer message: bounds what a small frame can make us allocate. */
 export const peerListElementsMax = 1024 * 1024;

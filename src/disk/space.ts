@@ -3,7 +3,7 @@
  * growth is refused (S5). Owns the measuring; who is refused what is the node's rule.
  */
 import { statfs } from 'node:fs/promises';
-import { diskReserveBytesMax } from '../base/limits.ts';
+import { diskReserveBytesMax, imageFlushBytesMax, walSegmentBytes } from '../base/limits.ts';
 
 export interface DiskSpace {
   /** Free for us (not for root alone). */
@@ -12,9 +12,12 @@ export interface DiskSpace {
   readonly reserveBytes: number;
 }
 
-/** The reserve on a disk of `totalBytes`: a tenth of it, at most 64 MiB; or what an option says. */
+/** On a disk however small: the log's next segment, and the image's write while another one is compacted. */
+const reserveBytesMin = walSegmentBytes + 2 * imageFlushBytesMax;
+
+/** The reserve on a disk of `totalBytes`: a tenth of it, but 24 MiB at least and 64 MiB at most; or what an option says. */
 export function reserveBytesOf(totalBytes: number, optionBytes?: number): number {
-  return optionBytes ?? Math.min(diskReserveBytesMax, Math.floor(totalBytes / 10));
+  return optionBytes ?? Math.min(diskReserveBytesMax, Math.max(reserveBytesMin, Math.floor(totalBytes / 10)));
 }
 
 /** Whether growth must be refused. */

@@ -58,6 +58,11 @@ export function onVote(core: Core, message: Vote): void {
 export function onVoteReply(core: Core, message: VoteReply): void {
   const { campaign } = core;
   if (core.role !== 'candidate' || campaign === undefined) return;
+  // We ask for votes only when our own is on disk.
+  if (!core.hardStateDurable) {
+    core.refuse('an answer to a vote that was not asked for');
+    return;
+  }
   if (!campaign.votes.has(message.from)) campaign.votes.set(message.from, message.granted);
   countBallot(core);
 }

@@ -137,6 +137,7 @@ export class RunningMember {
     this.#loop.start(this.#node);
     try {
       await this.#listen();
+      void this.#measureSpace();
       this.#every(spaceEveryMs, () => void this.#measureSpace());
       this.#every(spaceEveryMs / 10, () => this.#logLeader());
       void this.#publish();

@@ -1,13 +1,17 @@
 import { expect, test } from 'vitest';
-import { diskReserveBytesMax } from '../../src/base/limits.ts';
+import { diskReserveBytesMax, imageFlushBytesMax, walSegmentBytes } from '../../src/base/limits.ts';
 import { isSpaceLow, measureSpace, reserveBytesOf } from '../../src/disk/space.ts';
 import { scratchDirectory } from './scratch.ts';
 
 test('the reserve is a tenth of the disk, 64 MiB at most, or what an option says', () => {
   expect(reserveBytesOf(100 * 1024 ** 3)).toBe(diskReserveBytesMax);
-  expect(reserveBytesOf(24 * 1024 ** 2)).toBe(Math.floor(2.4 * 1024 ** 2));
+  expect(reserveBytesOf(500 * 1024 ** 2)).toBe(50 * 1024 ** 2);
   expect(reserveBytesOf(100 * 1024 ** 3, 5)).toBe(5);
   expect(reserveBytesOf(100 * 1024 ** 3, 0)).toBe(0);
+});
+
+test('on a small disk too the next segment of the log and the image still fit when growth is refused', () => {
+  expect(reserveBytesOf(100 * 1024 ** 2)).toBe(walSegmentBytes + 2 * imageFlushBytesMax);
 });
 
 test('growth is refused below the reserve, not at it', () => {

@@ -44,6 +44,18 @@ describe('election', () => {
     expect(member.lastTo(2n, 'vote')?.term).toBe(2);
   });
 
+  test('votes that come before any was asked for elect nobody', () => {
+    const member = new LoneMember(restored(3));
+    member.tick(20);
+    member.syncing = false;
+    member.hear({ type: 'preVoteReply', from: 2n, to: 1n, term: 2, granted: true });
+    for (const from of [2n, 3n]) member.hear({ type: 'voteReply', from, to: 1n, term: 2, granted: true });
+    expect([member.raft.role, member.raft.describe().refusedMessages]).toEqual(['candidate', 2]);
+    member.sync();
+    member.hear({ type: 'voteReply', from: 2n, to: 1n, term: 2, granted: true });
+    expect(member.raft.role).toBe('leader');
+  });
+
   test('a vote waits for the disk, and is dropped when the term is over before', () => {
     const member = new LoneMember(restored(3));
     member.syncing = false;
