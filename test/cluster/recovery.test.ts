@@ -3,7 +3,18 @@
  * back as itself. Real processes, real files; the others take writes meanwhile, and at the end all have one state.
  * S1, S2, S3, S6, R11, R13, D1, D3. By environment: MISSED (entries a member misses), POWER_ROUNDS, SEED.
  */
-import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
@@ -225,6 +236,36 @@ test('a member whose whole data directory is gone refuses to start under its old
   // The other two go on.
   const other = cluster.members.find((member) => member.running) as MemberProcess;
   await insist(() => callerOf(other).put('b'));
+});
+
+test('a member that comes back as an older copy stays out, however often it is started', async () => {
+  const cluster = await startCluster();
+  const copied = await aFollower(cluster);
+  const older = `${copied.dataDir}.older`;
+  const restart = async (): Promise<void> => {
+    await copied.stop('SIGTERM');
+    copied.start();
+    await cluster.ready(60_000);
+  };
+  await copied.stop('SIGTERM');
+  cpSync(copied.dataDir, older, { recursive: true });
+  copied.start();
+  await cluster.ready(60_000);
+  await restart();
+  await copied.stop('SIGTERM');
+  rmSync(copied.dataDir, { recursive: true });
+  renameSync(older, copied.dataDir);
+  const before = copied.exits.length;
+  // More starts than the copy is behind: its boot would have passed the last one that was seen.
+  for (let start = 0; start < 5; start++) {
+    const length = logLength(copied);
+    copied.start();
+    const endMs = performance.now() + 20_000;
+    while (copied.running && performance.now() < endMs) await pause(20);
+    const told = start === 0 ? /its data directory is an older copy/ : /DISOWNED: other members knew a newer start/;
+    expect(saidSince(copied, length)).toMatch(told);
+  }
+  expect(copied.exits.slice(before)).toEqual(['1', '1', '1', '1', '1']);
 });
 
 test(`a full restart, and ${powerRounds} of killing all at once under load, bring every lease back with its keys`, {
