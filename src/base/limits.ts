@@ -105,6 +105,8 @@ export const watchPullsPerTurnMax = 64;
 export const receiveSlackBytes = 512 * 1024;
 /** From connection to its first complete request (HTTP/1.1) or preface and settings (HTTP/2). */
 export const firstRequestMsMax = 10_000;
+/** What an HTTP/2 client says before its first request is read: a full flow control window, and room for heads. */
+export const openingBytesMax = 96 * 1024;
 /** An HTTP/1.1 connection between two requests, and a request from head to answer. */
 export const httpIdleMsMax = 130_000;
 export const httpRequestMsMax = 60_000;

@@ -1,7 +1,8 @@
 /**
  * The client port: one listener for gRPC and HTTP/1.1, told apart by the first bytes ("PRI" opens HTTP/2). Owns every accepted
  * socket: caps in all and per address, a deadline until it has made a first request, an error listener on each from the first
- * moment. Knows neither services nor routes.
+ * moment. What an HTTP/2 client says first is read in http2-opening.ts; then the socket itself is handed on, all bytes put
+ * back. Knows neither services nor routes.
  */
 import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -11,7 +12,9 @@ import {
   firstRequestMsMax,
   httpIdleMsMax,
   httpRequestMsMax,
+  openingBytesMax,
 } from '../base/limits.ts';
+import { greeting, Http2Opening } from './http2-opening.ts';
 
 /** The parts of `GrpcJsTransport` (or its successor) that a connection needs. */
 export interface Http2Side {
@@ -38,6 +41,8 @@ interface Connection {
   readonly socket: Socket;
   readonly address: string;
   phase: Phase;
+  /** An HTTP/2 client that has not asked for anything. */
+  opening?: Http2Opening;
   /** Closed at the first sweep after this, on the clock of `performance.now()`. */
   deadlineMs: number;
 }
@@ -143,28 +148,62 @@ export class ClientListener {
   /** Looks at the first bytes, puts them back, and hands the socket on. */
   #peek(connection: Connection): void {
     const { socket } = connection;
-    let opening: Buffer = Buffer.alloc(0);
+    let first: Buffer = Buffer.alloc(0);
     const look = (): void => {
       const bytes: Buffer | null = socket.read();
       if (bytes === null) return;
       // Kept aside until it is enough: put back now, it would be read again at once, and again.
-      opening = opening.length === 0 ? bytes : Buffer.concat([opening, bytes]);
-      const spoken = protocolOf(opening);
+      first = first.length === 0 ? bytes : Buffer.concat([first, bytes]);
+      const spoken = protocolOf(first);
       if (spoken === undefined) return;
       socket.off('readable', look);
-      if (spoken === 'neither') {
-        socket.destroy();
-        return;
+      if (spoken === 'neither') socket.destroy();
+      else if (spoken === 'http2') this.#open(connection, first);
+      else {
+        connection.phase = 'http1';
+        socket.unshift(first);
+        this.#options.http1.emit('connection', socket);
       }
-      connection.phase = spoken;
-      socket.unshift(opening);
-      if (spoken === 'http2') {
-        // From here on HTTP/2's own pings and idle limit watch it.
-        connection.deadlineMs = Number.POSITIVE_INFINITY;
-        this.#options.http2.injectConnection(socket);
-      } else this.#options.http1.emit('connection', socket);
     };
     socket.on('readable', look);
+  }
+
+  /** Reads on until the client has made a request, or wants something that only HTTP/2 can answer. */
+  #open(connection: Connection, first: Buffer): void {
+    const { socket } = connection;
+    const opening = new Http2Opening(openingBytesMax);
+    connection.opening = opening;
+    const hear = (bytes: Buffer): void => {
+      switch (opening.push(bytes)) {
+        case 'more':
+          break;
+        case 'greet':
+          socket.write(greeting);
+          break;
+        case 'refused':
+          socket.destroy();
+          break;
+        case 'done':
+          this.#toHttp2(connection, opening);
+      }
+    };
+    const listen = (): void => {
+      const bytes: Buffer | null = socket.read();
+      if (bytes !== null) hear(bytes);
+    };
+    socket.on('readable', listen);
+    hear(first);
+  }
+
+  #toHttp2(connection: Connection, opening: Http2Opening): void {
+    const { socket } = connection;
+    connection.phase = 'http2';
+    delete connection.opening;
+    socket.removeAllListeners('readable');
+    socket.unshift(opening.take());
+    // From here on HTTP/2's own pings and idle limit watch it.
+    connection.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#options.http2.injectConnection(socket);
   }
 
   /** An HTTP/1.1 connection owes a request at first and after each answer, and an answer is owed to it after each request. */
@@ -183,7 +222,10 @@ export class ClientListener {
   #sweep(): void {
     const nowMs = performance.now();
     for (const connection of this.#connections.values()) {
-      if (nowMs >= connection.deadlineMs) connection.socket.destroy();
+      if (nowMs < connection.deadlineMs) continue;
+      // A client that has connected ahead of its first request owes us nothing.
+      if (connection.opening?.idle) this.#toHttp2(connection, connection.opening);
+      else connection.socket.destroy();
     }
   }
 }

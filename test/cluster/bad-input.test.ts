@@ -12,7 +12,17 @@ import { int64Of, numberOf } from '../../src/rpc/int64.ts';
 import { type RequestOp, type TxnRequest, wire } from '../../src/rpc/messages.ts';
 import { bytes, type Status } from '../rpc/wire-client.ts';
 import { type MemberProcess, metric, ProcessCluster, pause } from './processes.ts';
-import { Caller, http2Frame, http2Opening, insist, type Line, lineTo, PlainSocket, residentBytes } from './wire.ts';
+import {
+  Caller,
+  http2Begun,
+  http2Frame,
+  http2Opening,
+  insist,
+  type Line,
+  lineTo,
+  PlainSocket,
+  residentBytes,
+} from './wire.ts';
 
 const idleConnections = Number(process.env['CONNECTIONS'] ?? 1_000);
 const mebibyte = 1024 * 1024;
@@ -441,7 +451,7 @@ describe('floods on a connection that speaks HTTP/2', () => {
   for (const [name, frameOf] of floods) {
     test(name, async () => {
       const plain = await PlainSocket.connected(member.clientPort);
-      plain.send(http2Opening);
+      plain.send(http2Begun);
       const endMs = performance.now() + 1_000;
       for (let i = 0; performance.now() < endMs && !plain.closed && i < 50_000; ) {
         const burst = Array.from({ length: 100 }, () => frameOf(i++));

@@ -19,7 +19,7 @@ import { randomRequest } from '../rpc/random-requests.ts';
 import { bent, FuzzedNode, plausibleMessage } from './fuzzed-node.ts';
 import { anyFrame } from './http2-frames.ts';
 import { metric, ProcessCluster } from './processes.ts';
-import { Caller, http2Opening, insist, type Line, lineTo, PlainSocket, residentBytes } from './wire.ts';
+import { Caller, http2Begun, http2Opening, insist, type Line, lineTo, PlainSocket, residentBytes } from './wire.ts';
 
 const inProcess = Number(process.env['FUZZ'] ?? 200_000);
 const overWire = Math.min(100_000, Math.floor(inProcess / 10));
@@ -90,7 +90,7 @@ test(`${overWire} HTTP/2 frames in no order on the client port of a live member`
     const plain = await PlainSocket.connected(member.clientPort).catch((error: unknown) => {
       throw new Error(`seed ${seed}, connection ${connections}: ${String(error)}\n${member.logTail()}`);
     });
-    plain.send(http2Opening);
+    plain.send(random.chance(0.7) ? http2Begun : http2Opening);
     const streams: number[] = [];
     for (let left = random.between(1, 200); left > 0 && !plain.closed; left--, sent++) {
       const burst = Array.from({ length: random.between(1, 6) }, () => anyFrame(random, streams, paths));

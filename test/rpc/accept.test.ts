@@ -1,7 +1,9 @@
 /** The accept layer: two protocols on one port, caps that are reached, and whatever else strangers send. */
 import { get } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { openingBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { wire } from '../../src/rpc/messages.ts';
 import { Fixture, type FixtureOptions, until } from './wire-client.ts';
@@ -100,7 +102,72 @@ describe('one port', () => {
   });
 });
 
+describe('HTTP/2 openings', () => {
+  const settingsAck = '\0\0\0\x04\x01\0\0\0\0';
+  const ping = '\0\0\x08\x06\0\0\0\0\0pingpong';
+
+  test('a client that takes a whole URL for its authority is served', async () => {
+    await start();
+    for (const authority of ['http://127.0.0.1:2379', 'http://[::1]:2379']) {
+      const client = fixture.client({ 'grpc.default_authority': authority });
+      const answer = await client.call('/etcdserverpb.Maintenance/Status', wire.StatusRequest, wire.StatusResponse, {});
+      expect(answer.version).not.toBe('');
+    }
+  });
+
+  test('a client that sends requests ahead of settings and ACK is served, 60 kB of them too', async () => {
+    await start();
+    const session = connectHttp2(`http://127.0.0.1:${fixture.port}`);
+    const bodies = Array.from({ length: 3 }, (_, i) => {
+      const path = i === 1 ? '/etcdserverpb.KV/Put' : '/etcdserverpb.Maintenance/Status';
+      const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+      const stream = session.request(headers);
+      const body = i === 1 ? wire.PutRequest.encode({ key: Buffer.from('k'), value: Buffer.alloc(60_000) }) : [];
+      const prefix = Buffer.alloc(5);
+      prefix.writeUInt32BE(body.length, 1);
+      stream.end(Buffer.concat([prefix, Buffer.from(body)]));
+      return new Promise((resolve) => stream.on('trailers', (trailers) => resolve(trailers['grpc-status'])).resume());
+    });
+    expect(await Promise.all(bodies)).toEqual(['0', '0', '0']);
+    session.destroy();
+  });
+
+  test('a client that connects ahead of its first request is kept, and served when it comes', async () => {
+    await start({ accept: { firstRequestMs: 100 } });
+    const early = await Stranger.connected(fixture.port);
+    early.send(http2Preface + emptySettings);
+    await until(() => early.received === emptySettings, 'it is greeted');
+    early.send(settingsAck);
+    // HTTP/2 has taken over and sends settings of its own.
+    await until(() => early.received.length > 18, 'it is handed over');
+    early.send(settingsAck + ping);
+    await until(() => early.received.endsWith('pingpong'), 'HTTP/2 answers');
+    expect(early.closed).toBe(false);
+    early.socket.destroy();
+  });
+
+  test('who never acknowledges settings is closed in time', async () => {
+    await start({ accept: { firstRequestMs: 200 } });
+    const mute = await Stranger.connected(fixture.port);
+    mute.send(http2Preface + emptySettings);
+    await until(() => mute.received === emptySettings, 'it is greeted');
+    mute.send(ping);
+    await until(() => mute.closed, 'it is closed');
+    expect(mute.received).toBe(emptySettings);
+  });
+});
+
 describe('caps', () => {
+  test('bytes before the first request is read', async () => {
+    await start();
+    const talker = await Stranger.connected(fixture.port);
+    talker.send(http2Preface + emptySettings);
+    await until(() => talker.received === emptySettings, 'it is greeted');
+    talker.send(emptySettings.repeat(Math.ceil(openingBytesMax / emptySettings.length)));
+    await until(() => talker.closed, 'it is closed');
+    await stillServes();
+  });
+
   test('connections in all', async () => {
     await start({ accept: { connectionsMax: 3 } });
     const three = await Promise.all([1, 2, 3].map(() => Stranger.connected(fixture.port)));

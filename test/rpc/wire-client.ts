@@ -50,8 +50,9 @@ export class Fixture {
     return new Fixture(member, metrics, listener, port, bugs);
   }
 
-  client(): WireClient {
+  client(options: grpc.ChannelOptions = {}): WireClient {
     const channel = new grpc.Client(`127.0.0.1:${this.port}`, grpc.credentials.createInsecure(), {
+      ...options,
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': -1,
     });

@@ -111,6 +111,30 @@ describe.skipIf(!installed)('etcdctl', () => {
     expect(etcdctl(endpoint, ['lease', 'timetolive', lease]).out).toBe(`lease ${lease} already expired\n`);
   });
 
+  test('commands about single endpoints take URLs: etcdctl dials each under its own', async () => {
+    const endpoints = (cluster as ProcessCluster).endpoints.map((endpoint) => `http://${endpoint}`);
+    const all = endpoints.join(',');
+    const one = endpoints[0] as string;
+    const names = (out: string): string[] => [...out.matchAll(/^http:\/\/[^, ]+/gm)].map(([name]) => name).sort();
+    for (const [given, args] of [
+      [all, ['endpoint', 'status']],
+      [one, ['endpoint', 'status', '--cluster']],
+      [all, ['endpoint', 'hashkv']],
+      [one, ['endpoint', 'hashkv', '--cluster']],
+      [all, ['endpoint', 'health']],
+      [one, ['endpoint', 'health', '--cluster']],
+    ] as const) {
+      const { out, code } = etcdctl(given, args);
+      expect(code, out).toBe(0);
+      expect(names(out), args.join(' ')).toEqual([...endpoints].sort());
+    }
+    expect(names(etcdctl(one, ['endpoint', 'status']).out)).toEqual([one]);
+    const hashes = etcdctl(all, ['endpoint', 'hashkv']).out.trim().split('\n');
+    expect(new Set(hashes.map((line) => line.split(', ')[1])).size).toBe(1);
+    // Not supported yet, and said by the member itself: the call has reached it.
+    expect(etcdctl(one, ['defrag']).out).toContain('leasehold: ');
+  });
+
   test('a watch prints the put and the end of the lease as it does against etcd', async () => {
     const ours = await watched((cluster as ProcessCluster).endpoints[1] as string);
     expect(ours).toEqual(await watched(reference));
