@@ -46,6 +46,8 @@ export const imageFlushBytesMax = 4 * 1024 * 1024;
 
 /** Requests of a member's own clients that wait for an outcome, a round or a leader. */
 export const waitingRequestsMax = 100_000;
+/** And no more than this many bytes of commands among them. */
+export const waitingBytesMax = 64 * 1024 * 1024;
 /** Bytes queued to one peer before messages are dropped. */
 export const peerQueueBytesMax = 64 * 1024 * 1024;
 /** One frame between peers. */
@@ -63,6 +65,8 @@ export const connectionsPerAddressMax = 10_000;
 export const streamsPerConnectionMax = 10_000;
 /** Commands of followers' clients that a leader keeps before it has proposed them. */
 export const forwardedCommandsMax = 100_000;
+/** And no more than this many bytes of them. */
+export const forwardedBytesMax = 64 * 1024 * 1024;
 /** Batches of one follower that a leader remembers having taken; a copy that comes later than that is passed over. */
 export const forwardBatchesRememberedMax = 1_024;
 

@@ -6,7 +6,7 @@
  * Why a refusal is safe only here: within one term a leader is one boot of one member, so a batch number not seen before in
  * that term was certainly not proposed in it. Anybody else may be looking at the second copy of a batch that was.
  */
-import { forwardBatchesRememberedMax, forwardedCommandsMax } from '../base/limits.ts';
+import { forwardBatchesRememberedMax, forwardedBytesMax, forwardedCommandsMax } from '../base/limits.ts';
 import { decodeCommand } from '../state/codec.ts';
 import type { Command } from '../state/command.ts';
 import type { MemberId, Term } from '../store/entry.ts';
@@ -28,6 +28,7 @@ interface Taken {
 export class Forwards {
   readonly #taken = new Map<MemberId, Taken>();
   #queue: Forwarded[] = [];
+  #queuedBytes = 0;
 
   /** Commands to propose, in order of arrival. */
   queued(): readonly Forwarded[] {
@@ -36,35 +37,41 @@ export class Forwards {
 
   /** The first `count` were proposed. */
   proposed(count: number): void {
+    for (let i = 0; i < count; i++) this.#queuedBytes -= (this.#queue[i] as Forwarded).encoded.length;
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
   }
 
   /**
    * Takes a batch if we lead its term and have not seen it. Returns what to tell the sender: the commands that will not be
-   * proposed (malformed, not its own, or too many wait).
+   * proposed, as too many wait, or as we have `noSpace` for them (S5). What is malformed or not its own is passed over.
    */
-  take(message: ForwardCommands, self: MemberId, leading: Term | undefined): ForwardRefused | undefined {
-    if (leading === undefined || message.term !== leading) return undefined;
-    if (!this.#isFirst(message)) return undefined;
-    const refused: number[] = [];
+  take(
+    message: ForwardCommands,
+    self: MemberId,
+    leading: Term | undefined,
+    noSpace: (command: Command) => boolean,
+  ): ForwardRefused[] {
+    if (leading === undefined || message.term !== leading) return [];
+    if (!this.#isFirst(message)) return [];
+    const refused = { overloaded: [] as number[], noSpace: [] as number[] };
     for (const encoded of message.commands) {
       const decoded = decodeCommand(encoded);
       if (decoded instanceof Error) continue;
       const { origin, command } = decoded;
       const own = origin.member === message.from && origin.boot === message.boot;
       if (!own || isDuty(command)) continue;
-      if (this.#queue.length >= forwardedCommandsMax) refused.push(origin.seq);
-      else this.#queue.push({ encoded, command });
+      if (noSpace(command)) refused.noSpace.push(origin.seq);
+      else if (this.#queue.length >= forwardedCommandsMax || this.#queuedBytes >= forwardedBytesMax)
+        refused.overloaded.push(origin.seq);
+      else {
+        this.#queue.push({ encoded, command });
+        this.#queuedBytes += encoded.length;
+      }
     }
-    if (refused.length === 0) return undefined;
-    return {
-      type: 'forwardRefused',
-      from: self,
-      to: message.from,
-      term: message.term,
-      boot: message.boot,
-      seqs: refused,
-    };
+    const { from: to, term, boot } = message;
+    return (['overloaded', 'noSpace'] as const)
+      .filter((why) => refused[why].length > 0)
+      .map((why) => ({ type: 'forwardRefused', from: self, to, term, boot, why, seqs: refused[why] }));
   }
 
   /** Notes the batch. False for a second copy, for a batch of an older boot, and for one so late that nobody remembers. */
@@ -88,6 +95,7 @@ export class Forwards {
   /** Leadership is lost: what was not proposed never will be by us. */
   clear(): void {
     this.#queue = [];
+    this.#queuedBytes = 0;
   }
 }
 

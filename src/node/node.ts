@@ -9,6 +9,7 @@ import { Prng } from '../base/prng.ts';
 import { LessorClock } from '../primary/clock.ts';
 import { Raft } from '../raft/raft.ts';
 import type { Ready } from '../raft/ready.ts';
+import type { Command } from '../state/command.ts';
 import type { Machine } from '../state/machine.ts';
 import { type Entry, NO_MEMBER, type Term } from '../store/entry.ts';
 import { Hub } from '../watch/hub.ts';
@@ -180,14 +181,15 @@ export class Node {
   #receive(message: PeerMessage, nowMs: number): void {
     switch (message.type) {
       case 'forwardCommands': {
-        const refused = this.#clients.stopped
-          ? undefined
-          : this.#forwards.take(message, this.options.member, this.#duty.leading);
-        if (refused !== undefined) this.#ports.peers.send(message.from, refused);
+        if (this.#clients.stopped) return;
+        const noSpace = (command: Command): boolean => this.#clients.space.refuses(command, this.#machine);
+        for (const refused of this.#forwards.take(message, this.options.member, this.#duty.leading, noSpace))
+          this.#ports.peers.send(message.from, refused);
         return;
       }
       case 'forwardRefused':
-        if (message.boot === this.options.boot) this.#clients.proposals.refused(message.seqs, message.term, nowMs);
+        if (message.boot === this.options.boot)
+          this.#clients.proposals.refused(message.seqs, message.term, message.why);
         return;
       case 'forwardQuestions': {
         this.#followLeadership(nowMs);

@@ -17,13 +17,14 @@ export interface ForwardCommands {
   readonly commands: readonly Uint8Array[];
 }
 
-/** The leader could not take these of a batch (by `seq`); they were not proposed and may be tried again. */
+/** The leader did not take these of a batch (by `seq`): too much waits, or it has no space for what they add. Not proposed. */
 export interface ForwardRefused {
   readonly type: 'forwardRefused';
   readonly from: MemberId;
   readonly to: MemberId;
   readonly term: Term;
   readonly boot: number;
+  readonly why: 'overloaded' | 'noSpace';
   readonly seqs: readonly number[];
 }
 

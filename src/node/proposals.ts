@@ -7,7 +7,7 @@
  * the older term can follow. It is held again and may be proposed anew. Keeps K3 (0 or 1 times), V3 (every call ends).
  */
 import { assert } from '../base/assert.ts';
-import { waitingRequestsMax } from '../base/limits.ts';
+import { waitingBytesMax, waitingRequestsMax } from '../base/limits.ts';
 import { encodeCommand } from '../state/codec.ts';
 import type { Command, Origin } from '../state/command.ts';
 import type { Outcome } from '../state/outcome.ts';
@@ -34,6 +34,7 @@ export class Proposals {
   readonly #holdMs: number;
   readonly #waiting = new Map<number, Waiter>();
   #held: Waiter[] = [];
+  #waitingBytes = 0;
   #seq = 0;
   #oldestAim: Term = HELD;
 
@@ -51,7 +52,7 @@ export class Proposals {
 
   /** Takes a command in, held. Refuses at once when too many wait. */
   submit(command: Command, timeoutMs: number, reply: (answer: Answer) => void, nowMs: number): void {
-    if (this.#waiting.size >= waitingRequestsMax) {
+    if (this.#waiting.size >= waitingRequestsMax || this.#waitingBytes >= waitingBytesMax) {
       reply({ type: 'unavailable', why: 'overloaded' });
       return;
     }
@@ -67,6 +68,7 @@ export class Proposals {
       heldSinceMs: nowMs,
     };
     this.#waiting.set(seq, waiter);
+    this.#waitingBytes += waiter.encoded.length;
     this.#held.push(waiter);
   }
 
@@ -83,13 +85,15 @@ export class Proposals {
     this.#held = count === this.#held.length ? [] : this.#held.slice(count);
   }
 
-  /** The leader of `term` says it did not propose these: hold them again. */
-  refused(seqs: readonly number[], term: Term, nowMs: number): void {
+  /**
+   * The leader of `term` says it did not and will not propose these. They end here: sent again to the same leader, a second copy
+   * of its refusal would speak of what that leader may have proposed (K3).
+   */
+  refused(seqs: readonly number[], term: Term, why: 'overloaded' | 'noSpace'): void {
     for (const seq of seqs) {
       const waiter = this.#waiting.get(seq);
-      if (waiter !== undefined && waiter.aimedAt === term) this.#hold(waiter, nowMs);
+      if (waiter !== undefined && waiter.aimedAt === term) this.#fail(waiter, why);
     }
-    this.#sortHeld();
   }
 
   /** A command of (member, boot) was applied; if it is ours and somebody still waits, answer. */
@@ -98,8 +102,7 @@ export class Proposals {
     const waiter = this.#waiting.get(origin.seq);
     if (waiter === undefined) return;
     assert(waiter.aimedAt !== HELD, 'K3: a held command is in no log');
-    this.#waiting.delete(origin.seq);
-    waiter.reply({ type: 'outcome', outcome });
+    this.#end(waiter, { type: 'outcome', outcome });
   }
 
   /** An entry of `term` was applied: what was aimed below it did not happen, and is held again. */
@@ -148,7 +151,12 @@ export class Proposals {
   }
 
   #fail(waiter: Waiter, why: Unavailable): void {
+    this.#end(waiter, { type: 'unavailable', why });
+  }
+
+  #end(waiter: Waiter, answer: Answer): void {
     this.#waiting.delete(waiter.seq);
-    waiter.reply({ type: 'unavailable', why });
+    this.#waitingBytes -= waiter.encoded.length;
+    waiter.reply(answer);
   }
 }

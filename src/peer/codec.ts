@@ -4,7 +4,7 @@
  * value: no input makes this file throw. Entry payloads are copied once at most between socket and log.
  */
 import { unreachable } from '../base/assert.ts';
-import type { ForwardAnswers, LeaseAnswer, LeaseQuestion, PeerMessage } from '../node/peer-message.ts';
+import type { ForwardAnswers, ForwardRefused, LeaseAnswer, LeaseQuestion, PeerMessage } from '../node/peer-message.ts';
 import type { Entry, EntryKind } from '../store/entry.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -33,6 +33,7 @@ const types: readonly (PeerMessage['type'] | undefined)[] = [
 ];
 const entryKinds: readonly EntryKind[] = ['empty', 'commands', 'configuration'];
 const answerKinds: readonly LeaseAnswer['type'][] = ['alive', 'gone', 'unavailable'];
+const refusalReasons: readonly ForwardRefused['why'][] = ['overloaded', 'noSpace'];
 
 /** Least bytes of a list's element, so that a forged length is refused before anything is read. */
 const entryBytesMin = 4;
@@ -105,6 +106,7 @@ export function writePeerMessage(writer: ByteWriter, message: PeerMessage): void
       return;
     case 'forwardRefused':
       writer.varint(message.boot);
+      writer.u8(refusalReasons.indexOf(message.why));
       writer.varint(message.seqs.length);
       for (const seq of message.seqs) writer.varint(seq);
       return;
@@ -227,8 +229,12 @@ function readMessage(reader: ByteReader, type: PeerMessage['type']): PeerMessage
       const batch = reader.varint();
       return { type, from, to, term, boot, batch, commands: reader.list(1, () => reader.bytes()) };
     }
-    case 'forwardRefused':
-      return { type, from, to, term, boot: reader.varint(), seqs: reader.list(1, () => reader.varint()) };
+    case 'forwardRefused': {
+      const boot = reader.varint();
+      const why = refusalReasons[reader.u8()];
+      if (why === undefined) reader.fail();
+      return { type, from, to, term, boot, why: why ?? 'overloaded', seqs: reader.list(1, () => reader.varint()) };
+    }
     case 'forwardQuestions': {
       const boot = reader.varint();
       return { type, from, to, term, boot, questions: reader.list(questionBytesMin, () => readQuestion(reader)) };

@@ -110,6 +110,16 @@ test('S5: above the quota, and on a disk down to its reserve, growth is refused 
   expect(propose(world, member, put('b', 0n))).toMatchObject({ outcome: { ok: true } });
 });
 
+test('S5: the leader, too, refuses what a follower passes on to it for growth, and says why', () => {
+  const world = calm();
+  const leader = world.leader as SimMember;
+  const follower = world.members.find((member) => member !== leader) as SimMember;
+  propose(world, follower, { type: 'grant', id: 1n, ttlMs: 60_000 });
+  leader.enqueue({ type: 'diskSpace', freeBytes: 10, reserveBytes: 11 });
+  expect(propose(world, follower, put('b', 0n))).toEqual({ type: 'unavailable', why: 'noSpace' });
+  expect(propose(world, follower, { type: 'revoke', id: 1n })).toMatchObject({ outcome: { ok: true } });
+});
+
 test('V3: without a quorum every call ends: held calls say "no leader", proposed ones "unknown"', () => {
   const world = calm();
   const leader = world.leader as SimMember;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { AssertionFailure } from '../../src/base/assert.ts';
-import { waitingRequestsMax } from '../../src/base/limits.ts';
+import { waitingBytesMax, waitingRequestsMax } from '../../src/base/limits.ts';
 import type { Answer } from '../../src/node/input.ts';
 import { Proposals } from '../../src/node/proposals.ts';
 import type { Command } from '../../src/state/command.ts';
@@ -53,14 +53,28 @@ test('K3: an outcome for a command that nobody was given is a bug', () => {
   expect(() => proposals.settle({ member, boot, seq: 1 }, done)).toThrow(AssertionFailure);
 });
 
-test('a refusal counts only from the term it was aimed at', () => {
+test('a refusal counts only from the term it was aimed at, and says for certain that nothing was done', () => {
   const proposals = new Proposals(member, boot, 1_000);
-  submitted(proposals);
+  const answers = submitted(proposals);
   proposals.aim(1, 5);
-  proposals.refused([1], 4, 0);
+  proposals.refused([1], 4, 'overloaded');
+  expect(answers).toEqual([]);
+  proposals.refused([1, 99], 5, 'noSpace');
+  expect(answers).toEqual([{ type: 'unavailable', why: 'noSpace' }]);
   expect(proposals.held()).toEqual([]);
-  proposals.refused([1, 99], 5, 0);
-  expect(proposals.held()).toHaveLength(1);
+});
+
+test('K3: a refusal that arrives twice proposes nothing twice', () => {
+  const proposals = new Proposals(member, boot, 1_000);
+  const answers = submitted(proposals);
+  proposals.aim(1, 5);
+  proposals.refused([1], 5, 'overloaded');
+  // Whatever is held goes out again; then the network delivers the refusal a second time.
+  proposals.aim(proposals.held().length, 5);
+  proposals.refused([1], 5, 'overloaded');
+  expect(proposals.held()).toEqual([]);
+  proposals.settle({ member, boot, seq: 1 }, done);
+  expect(answers).toHaveLength(1);
 });
 
 test('V3: held without a leader for the whole hold: no leader, and certainly not done', () => {
@@ -100,4 +114,26 @@ test('the limit on waiting commands refuses at once', () => {
   for (let i = 0; i < waitingRequestsMax; i++) proposals.submit(revoke, 5_000, () => undefined, 0);
   expect(submitted(proposals)).toEqual([{ type: 'unavailable', why: 'overloaded' }]);
   expect(proposals.count).toBe(waitingRequestsMax);
+});
+
+test('so does the limit on their bytes; each that ends makes room', () => {
+  const proposals = new Proposals(member, boot, 1_000);
+  const put = (): Answer[] => {
+    const answers: Answer[] = [];
+    const [key, value] = [Buffer.from('k'), Buffer.alloc(1024 * 1024)];
+    const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
+    proposals.submit({ type: 'put', key, value, lease: 0n, ...flags }, 5_000, (answer) => answers.push(answer), 0);
+    return answers;
+  };
+  const waiting = Math.ceil(waitingBytesMax / (1024 * 1024));
+  for (let i = 0; i < waiting; i++) expect(put()).toEqual([]);
+  expect(put()).toEqual([{ type: 'unavailable', why: 'overloaded' }]);
+  expect(proposals.count).toBe(waiting);
+  proposals.aim(2, 5);
+  proposals.settle({ member, boot, seq: 1 }, done);
+  expect(put()).toEqual([]);
+  expect(put()).toEqual([{ type: 'unavailable', why: 'overloaded' }]);
+  proposals.skipped();
+  expect(put()).toEqual([]);
+  expect(put()).toEqual([{ type: 'unavailable', why: 'overloaded' }]);
 });

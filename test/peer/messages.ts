@@ -87,7 +87,13 @@ export function anyMessageOf(prng: Prng, type: PeerMessage['type'], from: bigint
     case 'forwardCommands':
       return { ...ends, type, boot: number(), batch: number(), commands: list(prng, 5, () => anyBytes(prng, 80)) };
     case 'forwardRefused':
-      return { ...ends, type, boot: number(), seqs: list(prng, 8, number) };
+      return {
+        ...ends,
+        type,
+        boot: number(),
+        why: prng.pick(['overloaded', 'noSpace'] as const),
+        seqs: list(prng, 8, number),
+      };
     case 'forwardQuestions': {
       const questions = list(prng, 8, () => ({
         seq: number(),
