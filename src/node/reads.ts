@@ -28,21 +28,24 @@ export class Reads {
   #asked: AskedBarriers[] = [];
   /** A quorum answered; applied is still behind `index`. */
   #confirmed: ConfirmedBarriers[] = [];
+  #count = 0;
 
   constructor(holdMs: number) {
     this.#holdMs = holdMs;
   }
 
+  /** Barriers that wait, for whatever. */
   get count(): number {
-    let count = this.#held.length;
-    for (const group of this.#asked) count += group.barriers.length;
-    for (const group of this.#confirmed) count += group.barriers.length;
-    return count;
+    return this.#count;
   }
 
   submit(timeoutMs: number, reply: (answer: BarrierAnswer) => void, nowMs: number): void {
-    if (this.#held.length >= waitingRequestsMax) reply({ type: 'unavailable', why: 'overloaded' });
-    else this.#held.push({ reply, deadlineMs: nowMs + timeoutMs, heldSinceMs: nowMs });
+    if (this.#count >= waitingRequestsMax) {
+      reply({ type: 'unavailable', why: 'overloaded' });
+      return;
+    }
+    this.#count++;
+    this.#held.push({ reply, deadlineMs: nowMs + timeoutMs, heldSinceMs: nowMs });
   }
 
   /** Whether a ticket is wanted this turn. */
@@ -75,18 +78,18 @@ export class Reads {
     const reached = this.#confirmed.filter((group) => group.index <= index);
     if (reached.length === 0) return;
     this.#confirmed = this.#confirmed.filter((group) => group.index > index);
-    for (const group of reached) for (const barrier of group.barriers) barrier.reply({ type: 'reached' });
+    for (const group of reached) for (const barrier of group.barriers) this.#end(barrier, { type: 'reached' });
   }
 
   expire(nowMs: number, led: boolean): void {
     const late = (barrier: Barrier): boolean => {
       if (nowMs < barrier.deadlineMs) return false;
-      barrier.reply({ type: 'unavailable', why: 'timedOut' });
+      this.#end(barrier, { type: 'unavailable', why: 'timedOut' });
       return true;
     };
     this.#held = this.#held.filter((barrier) => {
       if (!led && nowMs - barrier.heldSinceMs >= this.#holdMs) {
-        barrier.reply({ type: 'unavailable', why: 'noLeader' });
+        this.#end(barrier, { type: 'unavailable', why: 'noLeader' });
         return false;
       }
       return !late(barrier);
@@ -97,10 +100,15 @@ export class Reads {
 
   stop(): void {
     const all = [...this.#confirmed, ...this.#asked].flatMap((group) => group.barriers);
-    for (const barrier of [...all, ...this.#held]) barrier.reply({ type: 'unavailable', why: 'stopped' });
+    for (const barrier of [...all, ...this.#held]) this.#end(barrier, { type: 'unavailable', why: 'stopped' });
     this.#held = [];
     this.#asked = [];
     this.#confirmed = [];
+  }
+
+  #end(barrier: Barrier, answer: BarrierAnswer): void {
+    this.#count--;
+    barrier.reply(answer);
   }
 }
 
