@@ -124,7 +124,7 @@ export class Proposals {
 
   /** Ends what waited too long. `led`: somebody leads, as far as we know. */
   expire(nowMs: number, led: boolean): void {
-    for (const waiter of [...this.#waiting.values()]) {
+    for (const waiter of this.#waiting.values()) {
       const held = waiter.aimedAt === HELD;
       if (held && nowMs - waiter.heldSinceMs >= this.#holdMs) this.#fail(waiter, led ? 'overloaded' : 'noLeader');
       else if (nowMs >= waiter.deadlineMs) this.#fail(waiter, held && !led ? 'noLeader' : 'timedOut');

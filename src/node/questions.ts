@@ -91,12 +91,18 @@ export class Questions {
    * hangs for an election timeout.
    */
   expire(nowMs: number, led: boolean, lossy: boolean): void {
-    for (const asker of [...this.#open.values()]) {
+    let settled = true;
+    for (const asker of this.#open.values()) {
       const waitedMs = nowMs - asker.sinceMs;
-      if (asker.aimedAt === 0 && !led && waitedMs >= this.#holdMs) this.#fail(asker, 'noLeader');
+      const held = asker.aimedAt === 0;
+      if (held && !led && waitedMs >= this.#holdMs) this.#fail(asker, 'noLeader');
       else if (nowMs >= asker.deadlineMs) this.#fail(asker, 'timedOut');
-      else if (lossy && asker.aimedAt !== 0 && waitedMs >= this.#holdMs) this.#hold(asker, nowMs);
+      else if (lossy && !held && waitedMs >= this.#holdMs) this.#hold(asker, nowMs);
+      else continue;
+      settled = false;
     }
+    // Mostly nothing has changed, and 100,000 may wait.
+    if (settled) return;
     this.#held = this.#held.filter((asker) => this.#open.has(asker.seq));
     this.#held.sort((a, b) => a.seq - b.seq);
   }

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { waitingRequestsMax } from '../../src/base/limits.ts';
+import type { RenewalAnswer } from '../../src/node/input.ts';
+import { Questions } from '../../src/node/questions.ts';
+
+const holdMs = 1_000;
+
+function submitted(questions: Questions, id: bigint, timeoutMs = 5_000, nowMs = 0): RenewalAnswer[] {
+  const answers: RenewalAnswer[] = [];
+  questions.submit('keepAlive', id, timeoutMs, (answer) => answers.push(answer), nowMs);
+  return answers;
+}
+const aimed = (questions: Questions, term: number, nowMs = 0): bigint[] =>
+  questions.aim(term, nowMs).map(({ id }) => id);
+
+test('V3: held without a leader for the whole hold, or past its deadline, a question ends; the rest keeps its order', () => {
+  const questions = new Questions(holdMs);
+  const early = submitted(questions, 1n, 100);
+  const late = submitted(questions, 2n, 5_000, 500);
+  const later = submitted(questions, 3n, 5_000, 600);
+  questions.expire(100, true, true);
+  expect(early).toEqual([{ type: 'unavailable', why: 'timedOut' }]);
+  questions.expire(1_499, false, true);
+  expect([...late, ...later]).toEqual([]);
+  questions.expire(1_500, false, true);
+  expect(late).toEqual([{ type: 'unavailable', why: 'noLeader' }]);
+  expect(aimed(questions, 5)).toEqual([3n]);
+  expect(questions.count).toBe(1);
+});
+
+test('aimed at another member, a question that hangs for an election timeout is asked again, in its old place', () => {
+  const questions = new Questions(holdMs);
+  submitted(questions, 1n);
+  expect(aimed(questions, 5)).toEqual([1n]);
+  submitted(questions, 2n, 5_000, 900);
+  questions.expire(999, true, true);
+  expect(questions.heldCount).toBe(1);
+  questions.expire(1_000, true, false);
+  expect(questions.heldCount).toBe(1);
+  questions.expire(1_000, true, true);
+  expect(aimed(questions, 5)).toEqual([1n, 2n]);
+});
+
+test('an answer counts once; "unavailable" asks again', () => {
+  const questions = new Questions(holdMs);
+  const answers = submitted(questions, 1n);
+  aimed(questions, 5);
+  questions.answered({ seq: 1, type: 'unavailable' }, 10);
+  questions.answered({ seq: 1, type: 'unavailable' }, 10);
+  expect(aimed(questions, 6)).toEqual([1n]);
+  questions.answered({ seq: 1, type: 'gone' }, 20);
+  questions.answered({ seq: 1, type: 'alive', grantedMs: 1, remainingMs: 1 }, 20);
+  expect(answers).toEqual([{ type: 'gone' }]);
+});
+
+test('the limit on open questions refuses at once', () => {
+  const questions = new Questions(holdMs);
+  for (let i = 0; i < waitingRequestsMax; i++) submitted(questions, 1n);
+  expect(submitted(questions, 2n)).toEqual([{ type: 'unavailable', why: 'overloaded' }]);
+});
