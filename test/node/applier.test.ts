@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { imageFlushMsMax } from '../../src/base/limits.ts';
+import { Applier } from '../../src/node/applier.ts';
+import type { Ports } from '../../src/node/ports.ts';
+import type { Raft } from '../../src/raft/raft.ts';
+import { Machine } from '../../src/state/machine.ts';
+import type { Index } from '../../src/store/entry.ts';
+
+/** An applier whose log has `tail` entries to spare; `machine` applies empty entries. */
+function bench(tail = 0) {
+  const written: Index[] = [];
+  const dropped: Index[] = [];
+  const machine = new Machine();
+  const raft = {
+    persistedIndex: 0,
+    base: { index: 0, term: 0 },
+    indexBeforeTail: () => machine.appliedIndex - tail,
+    compact: (index: Index) => (raft.base = { index, term: 1 }),
+  };
+  const ports = {
+    wal: { write: () => {}, dropUpTo: (index: Index) => dropped.push(index) },
+    image: { write: ({ appliedIndex }: { readonly appliedIndex: Index }) => written.push(appliedIndex) },
+  };
+  const applier = new Applier(raft as unknown as Raft, ports as unknown as Ports, 0);
+  const apply = (count: number): void => {
+    for (let i = 0; i < count; i++)
+      machine.apply({ index: machine.appliedIndex + 1, term: 1, kind: 'empty', payload: new Uint8Array(0) });
+  };
+  return { applier, machine, raft, written, dropped, apply };
+}
+
+test('S1: the image is not written ahead of the log, one write at a time, and the log goes only below one that returned', () => {
+  const { applier, machine, raft, written, dropped, apply } = bench(2);
+  apply(5);
+  raft.persistedIndex = 4;
+  applier.flush(machine, imageFlushMsMax);
+  expect(written).toEqual([]);
+  raft.persistedIndex = 5;
+  applier.flush(machine, imageFlushMsMax - 1);
+  expect(written).toEqual([]);
+  applier.flush(machine, imageFlushMsMax);
+  expect(written).toEqual([5]);
+  apply(3);
+  raft.persistedIndex = 8;
+  applier.flush(machine, 9 * imageFlushMsMax);
+  expect(written).toEqual([5]);
+  expect(dropped).toEqual([]);
+  applier.imageWritten(5);
+  expect(dropped).toEqual([5]);
+  applier.flush(machine, 9 * imageFlushMsMax);
+  applier.imageWritten(8);
+  expect(written).toEqual([5, 8]);
+  // Two are kept for members a little behind.
+  expect(dropped).toEqual([5, 6]);
+});
+
+test('the log behind the image of a stream under way stays until the stream has ended', () => {
+  const { applier, machine, raft, dropped, apply } = bench();
+  const flushed = (round: number): void => {
+    apply(10);
+    raft.persistedIndex = machine.appliedIndex;
+    applier.flush(machine, round * imageFlushMsMax);
+    applier.imageWritten(machine.appliedIndex);
+  };
+  flushed(1);
+  applier.pin(2n);
+  flushed(2);
+  applier.pin(3n);
+  flushed(3);
+  expect(dropped).toEqual([10]);
+  applier.unpin(2n);
+  flushed(4);
+  expect(dropped).toEqual([10, 20]);
+  applier.unpin(3n);
+  flushed(5);
+  expect(dropped).toEqual([10, 20, 50]);
+});

@@ -1,0 +1,165 @@
+/** What the turn wires together, told by one node whose peers the test plays: each line here is a promise no part keeps alone. */
+import { expect, test } from 'vitest';
+import type { Command } from '../../src/state/command.ts';
+import { Machine } from '../../src/state/machine.ts';
+import type { Entry } from '../../src/store/entry.ts';
+import type { ImageBatch } from '../../src/store/image.ts';
+import { Watcher } from '../../src/watch/watcher.ts';
+import { restored, voters } from '../raft/lone-member.ts';
+import { ImageDouble } from '../state/image-double.ts';
+import { commandEntry, LoneNode } from './lone-node.ts';
+
+const grant: Command = { type: 'grant', id: 7n, ttlMs: 60_000 };
+const revoke: Command = { type: 'revoke', id: 7n };
+const empty = (index: number, term: number): Entry => ({ index, term, kind: 'empty', payload: new Uint8Array(0) });
+
+/** On duty in term 2, lease 7 granted. */
+function onDuty(): LoneNode {
+  const lone = new LoneNode().lead().ack();
+  lone.propose(grant).ack();
+  expect(lone.said()).toEqual(['outcome']);
+  return lone;
+}
+
+test('L3, R12: asked before the own-term entry is applied, a renewal waits for it and for a round begun after', () => {
+  const lone = new LoneNode().lead().ask('keepAlive', 7n).echo();
+  expect(lone.node.status().onDuty).toBe(false);
+  expect(lone.said()).toEqual([]);
+  lone.ack();
+  expect(lone.node.status().onDuty).toBe(true);
+  expect(lone.said()).toEqual([]);
+  lone.echo();
+  expect(lone.said()).toEqual(['gone']);
+});
+
+test('L3: entries of an older term that are committed with our own first one put nobody on duty', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2), commandEntry(3, 2, grant, 3n, 1)], 2);
+  lone.lead().ack(3);
+  expect(lone.node.machine.lessor.count).toBe(0);
+  lone.ack();
+  expect(lone.node.machine.lessor.count).toBe(1);
+  expect(lone.node.status().onDuty).toBe(true);
+  lone.ask('timeToLive', 7n).echo();
+  expect(lone.said()).toEqual(['alive']);
+});
+
+test('L2: a revoke in our log, our own client’s or a follower’s, makes a renewal wait for what comes of it', () => {
+  for (const forwarded of [false, true]) {
+    const lone = onDuty();
+    if (forwarded) {
+      const { payload } = commandEntry(1, 1, revoke, 3n, 1);
+      const envelope = { from: 3n, to: 1n, term: 2, boot: 1, batch: 1 };
+      lone.hear({ type: 'forwardCommands', ...envelope, commands: [payload.subarray(5)] });
+    } else lone.propose(revoke);
+    lone.ask('keepAlive', 7n).echo();
+    expect(lone.said()).toEqual([]);
+    lone.ack();
+    expect(lone.said()).toEqual(forwarded ? ['gone'] : ['outcome', 'gone']);
+  }
+});
+
+test('a follower’s questions are taken only by the leader of the term they name', () => {
+  const lone = onDuty();
+  const questions = [{ seq: 4, kind: 'keepAlive', id: 7n }] as const;
+  lone.hear({ type: 'forwardQuestions', from: 3n, to: 1n, term: 1, boot: 9, questions });
+  expect(lone.last('forwardAnswers')).toMatchObject({ to: 3n, boot: 9, answers: [{ seq: 4, type: 'unavailable' }] });
+  lone.hear({ type: 'forwardQuestions', from: 3n, to: 1n, term: 2, boot: 9, questions }).echo();
+  expect(lone.last('forwardAnswers')).toMatchObject({ to: 3n, boot: 9, answers: [{ seq: 4, type: 'alive' }] });
+});
+
+test('what waited when leadership was lost: followers are told "unavailable", our own questions go to the new leader', () => {
+  const lone = onDuty().ask('keepAlive', 7n);
+  lone.hear({
+    type: 'forwardQuestions',
+    from: 3n,
+    to: 1n,
+    term: 2,
+    boot: 9,
+    questions: [{ seq: 4, kind: 'keepAlive', id: 7n }],
+  });
+  lone.follow(3, [empty(4, 3)], 3);
+  expect(lone.last('forwardAnswers')).toMatchObject({ to: 3n, answers: [{ seq: 4, type: 'unavailable' }] });
+  expect(lone.said()).toEqual([]);
+  expect(lone.last('forwardQuestions')).toMatchObject({ to: 2n, term: 3, questions: [{ kind: 'keepAlive', id: 7n }] });
+  expect(lone.node.status().onDuty).toBe(false);
+});
+
+test('a forwarded question that may be lost is asked again', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2).ask('timeToLive', 7n);
+  const asked = (): number => lone.sent.filter((message) => message.type === 'forwardQuestions').length;
+  expect(asked()).toBe(1);
+  for (let i = 0; i < 11; i++) lone.tick().follow(2, [], 2);
+  expect(asked()).toBe(2);
+  // And at once where another leads now.
+  lone.follow(3, [], 2, 3n);
+  expect(asked()).toBe(3);
+  expect(lone.last('forwardQuestions')).toMatchObject({ to: 3n, term: 3 });
+});
+
+test('K3: a command aimed at a leader goes out again once an entry of a newer term proves that it did not happen', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2).propose(grant);
+  expect(lone.last('forwardCommands')).toMatchObject({ to: 2n, term: 2, batch: 1 });
+  lone.follow(3, [], 2, 3n);
+  // Another leader is no proof: entry 3 of term 2 may hold it and be in the new leader's log.
+  expect(lone.last('forwardCommands')).toMatchObject({ term: 2 });
+  lone.follow(3, [empty(3, 3)], 3, 3n);
+  expect(lone.last('forwardCommands')).toMatchObject({ to: 3n, term: 3, batch: 2 });
+  lone.follow(3, [commandEntry(4, 3, grant, 1n, 1)], 4, 3n);
+  expect(lone.said()).toEqual(['outcome']);
+});
+
+test('R12: a follower’s read waits until it has applied what was committed when the round began', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2).barrier();
+  const context = lone.last('roundRequest')?.context ?? 0;
+  lone.hear({ type: 'roundReply', from: 2n, to: 1n, term: 2, context, index: 3 });
+  expect(lone.said()).toEqual([]);
+  lone.follow(2, [commandEntry(3, 2, grant, 3n, 1)], 3);
+  expect(lone.said()).toEqual(['reached']);
+});
+
+test('D1: an append with an entry that could not be applied is passed over, as if lost', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2);
+  const bad: Entry = { index: 3, term: 2, kind: 'commands', payload: Uint8Array.of(1, 0, 0, 0, 1, 0xc1) };
+  lone.follow(2, [bad], 3);
+  expect(lone.node.raft.lastIndex).toBe(2);
+  lone.follow(2, [commandEntry(3, 2, grant, 3n, 1)], 3);
+  expect(lone.node.machine.lessor.count).toBe(1);
+});
+
+test('S1: nothing is applied before it is on our own disk, whoever else has it', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2);
+  lone.syncing = false;
+  lone.follow(2, [commandEntry(3, 2, grant, 3n, 1)], 3);
+  expect(lone.node.machine.appliedIndex).toBe(2);
+  lone.sync().turn();
+  expect(lone.node.machine.appliedIndex).toBe(3);
+});
+
+test('R11: an installed snapshot leaves what was aimed unknown, what is held alive, and lets watchers read on in it', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2).propose(grant);
+  let wakes = 0;
+  const key = Buffer.from('k');
+  const spec = { key, rangeEnd: new Uint8Array(0), startRevision: 0, noPut: false, noDelete: false, prevKv: false };
+  const watcher = lone.node.hub.watch(spec, () => wakes++);
+  if (!(watcher instanceof Watcher)) throw new Error('refused');
+
+  const ahead = new Machine();
+  for (const entry of restored(3).entries) ahead.apply(entry);
+  const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
+  const put: Command = { type: 'put', key, value: key, lease: 0n, ...flags };
+  for (const entry of [empty(2, 2), commandEntry(3, 2, grant, 3n, 1), commandEntry(4, 2, put, 3n, 2)])
+    ahead.apply(entry);
+  const image = new ImageDouble();
+  image.write(ahead.takeImageBatch() as ImageBatch);
+  const meta = { index: 4, term: 2, configuration: voters(3) };
+  lone.node.enqueue({ type: 'snapshotStaged', head: { from: 2n, to: 1n, term: 2, meta }, records: image.records() });
+  lone.turn();
+
+  expect(lone.node.machine.digest()).toBe(ahead.digest());
+  expect(lone.said()).toEqual(['unknown']);
+  expect(wakes).toBe(1);
+  expect(lone.node.hub.pull(watcher, 1e6)).toMatchObject({ revision: 2, events: [{ type: 'put' }] });
+  lone.propose(revoke).follow(2, [commandEntry(5, 2, revoke, 1n, 2)], 5);
+  expect(lone.said()).toEqual(['outcome']);
+  expect(lone.node.machine.lessor.count).toBe(0);
+});
