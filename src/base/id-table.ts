@@ -9,6 +9,9 @@ import { assert } from './assert.ts';
 /** The slot of an id that is not there. */
 export const NO_SLOT = -1;
 
+/** For those whose ids nobody chooses. */
+const DEFAULT_SEED = 0x297a2d39;
+
 export class IdTable {
   /** Slot + 1 by hash; 0 is an empty cell. At most half of the cells are taken. */
   #cells = new Int32Array(16);
@@ -19,6 +22,12 @@ export class IdTable {
   #free = NO_SLOT;
   #size = 0;
   readonly #halves = new DataView(new ArrayBuffer(8));
+  readonly #seed: number;
+
+  /** `seed`: a uint32 that whoever chooses ids does not know, else they could choose ids that all fall into one run of cells. */
+  constructor(seed = DEFAULT_SEED) {
+    this.#seed = seed;
+  }
 
   /** Ids in the table. */
   get size(): number {
@@ -43,7 +52,7 @@ export class IdTable {
 
   findHalves(hi: number, lo: number): number {
     const mask = this.#cells.length - 1;
-    for (let cell = hashOf(hi, lo) & mask; ; cell = (cell + 1) & mask) {
+    for (let cell = hashOf(hi, lo, this.#seed) & mask; ; cell = (cell + 1) & mask) {
       const slot = (this.#cells[cell] as number) - 1;
       if (slot === NO_SLOT) return NO_SLOT;
       if (this.#lo[slot] === lo && this.#hi[slot] === hi) return slot;
@@ -147,7 +156,7 @@ export class IdTable {
   }
 
   #home(slot: number): number {
-    return hashOf(this.#hi[slot] as number, this.#lo[slot] as number) & (this.#cells.length - 1);
+    return hashOf(this.#hi[slot] as number, this.#lo[slot] as number, this.#seed) & (this.#cells.length - 1);
   }
 
   #place(slot: number): void {
@@ -159,8 +168,9 @@ export class IdTable {
 }
 
 /** Both halves reach every low bit: ids that count up, and ids that differ only above bit 32, spread alike. */
-function hashOf(hi: number, lo: number): number {
-  let hash = Math.imul(lo ^ Math.imul(hi ^ 0x5bd1e995, 0x2c1b3c6d), 0x297a2d39);
+function hashOf(hi: number, lo: number, seed: number): number {
+  let hash = Math.imul(lo ^ seed, 0x2c1b3c6d);
+  hash = Math.imul(hash ^ (hash >>> 16) ^ hi, seed | 1);
   hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
   return hash ^ (hash >>> 16);
 }

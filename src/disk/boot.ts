@@ -3,6 +3,7 @@
  * and every decision between repair and refusal at start: a lost *image* is rebuilt (from a log that begins at 1, else from
  * peers), a damaged *log* or identity is refused, by file. Invariants: S2, S3, S6, R13, R11.
  */
+import { randomInt } from 'node:crypto';
 import { decodeMembership } from '../raft/membership.ts';
 import type { Configuration } from '../raft/types.ts';
 import { Machine } from '../state/machine.ts';
@@ -103,7 +104,14 @@ async function openMember(paths: DataPaths, options: BootOptions): Promise<Boote
   const from = needsSnapshot ? 'from another member' : `from the log (${entries.length} entries)`;
   notice(`${generation.image}: the image is lost (${found.why}); it is rebuilt ${from}`);
   const disks = new MemberDisks({ paths, identity, wal: log.wal, image, logs, notice, seam });
-  return booted(identity, { hardState, base, entries }, new Machine(), needsSnapshot, knownBoots, disks);
+  return booted(
+    identity,
+    { hardState, base, entries },
+    new Machine(randomInt(2 ** 32)),
+    needsSnapshot,
+    knownBoots,
+    disks,
+  );
 }
 
 function booted(

@@ -3,6 +3,7 @@
  * that the image of another cluster at the same index is not taken for ours (S6). Owns that file and the judgement of an
  * image as it is found at start: good at some index, or to be discarded and why.
  */
+import { randomInt } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { unreachable } from '../base/assert.ts';
@@ -46,7 +47,8 @@ export async function readImage(directory: string, identity: WalIdentity): Promi
   try {
     image = await LevelImage.open(directory);
     const records = await PackedRecords.of(image.scan());
-    const machine = records.count === 0 ? new Machine() : Machine.load(records);
+    const seed = randomInt(2 ** 32);
+    const machine = records.count === 0 ? new Machine(seed) : Machine.load(records, seed);
     if (machine instanceof Machine) return { type: 'good', image, machine };
     await image.close();
     return lost(machine.what);

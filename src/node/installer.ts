@@ -18,12 +18,15 @@ interface Staged {
 export class Installer {
   readonly #raft: Raft;
   readonly #ports: Ports;
+  readonly #seed: number;
   #staged: Staged | undefined;
   #installing: Staged | undefined;
 
-  constructor(raft: Raft, ports: Ports) {
+  /** `seed` is that of the machines it loads. */
+  constructor(raft: Raft, ports: Ports, seed: number) {
     this.#raft = raft;
     this.#ports = ports;
+    this.#seed = seed;
   }
 
   /** Image and log are being replaced: nothing else may be written. */
@@ -34,7 +37,7 @@ export class Installer {
   /** A whole image has arrived. One that does not load is refused as a value: it came from outside. */
   staged(head: SnapshotHead, records: Iterable<ImageRecord>): void {
     assert(this.#installing === undefined, 'R11: the host stages nothing while it installs');
-    const machine = Machine.load(records);
+    const machine = Machine.load(records, this.#seed);
     const fits =
       machine instanceof Machine && machine.appliedIndex === head.meta.index && machine.appliedTerm === head.meta.term;
     if (fits) this.#staged = { head, machine };

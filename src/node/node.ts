@@ -57,7 +57,7 @@ export class Node {
     this.hub = new Hub(this.#machine.history);
     this.#clients = new Clients(options, this.electionTimeoutMs);
     this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex, options.logTrailingEntriesMax);
-    this.#installer = new Installer(this.raft, ports);
+    this.#installer = new Installer(this.raft, ports, Number(BigInt.asUintN(32, options.seed)));
     this.#answers = new Answers(member, boot, this.#clients.questions, ports.peers);
     this.#outbox = new Outbox(member, boot, this.raft, ports.peers);
     this.#duty = new Duty(options, this.raft, this.#machine, this.electionTimeoutMs);

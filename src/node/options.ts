@@ -15,7 +15,7 @@ export interface NodeOptions {
   readonly ticksPerRaftTick: number;
   /** Election timeout in Raft ticks; at least 5 heartbeats, as in etcd. */
   readonly electionTicks: number;
-  /** Seeds the election jitter; nothing else in here is random. */
+  /** Seeds the election jitter and where lease ids lie in memory; nothing else in here is random. Unknown to clients. */
   readonly seed: bigint;
   /** Bytes of state above which growth is refused (etcd's --quota-backend-bytes). */
   readonly quotaBytes: number;

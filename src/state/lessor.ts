@@ -25,12 +25,12 @@ import { LeasePages } from './lease-pages.ts';
 const LEASE_QUOTA_BYTES = 64;
 
 export class Lessor {
-  readonly #ids = new IdTable();
+  readonly #ids: IdTable;
   /** 0 where no lease lives. */
-  #stamps = new Float64Array(this.#ids.slotCapacity);
-  #grantedMs = new Float64Array(this.#ids.slotCapacity);
-  #remainingMs = new Float64Array(this.#ids.slotCapacity);
-  #keyCounts = new Int32Array(this.#ids.slotCapacity);
+  #stamps = new Float64Array(0);
+  #grantedMs = new Float64Array(0);
+  #remainingMs = new Float64Array(0);
+  #keyCounts = new Int32Array(0);
   /** Head of each lease's list of keys. */
   readonly #firstKeys: (KeyNode | undefined)[] = [];
   #attachedKeyCount = 0;
@@ -39,6 +39,11 @@ export class Lessor {
   readonly #sum = new RecordSum();
   /** One lease, for the sum. */
   readonly #room = Buffer.alloc(LEASE_BYTES);
+
+  /** `seed` as for `IdTable`: where ids lie is each member's own affair, and clients choose them. */
+  constructor(seed?: number) {
+    this.#ids = new IdTable(seed);
+  }
 
   // ── the view (primary, rpc) ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -35,7 +35,7 @@ export interface AppliedCommand {
 }
 
 export class Machine {
-  readonly lessor = new Lessor();
+  readonly lessor: Lessor;
   readonly #revisions: Revisions;
   readonly #kv: Kv;
   readonly #members = new Members();
@@ -45,15 +45,16 @@ export class Machine {
   /** Applied index of the last batch taken. */
   #takenIndex: Index = 0;
 
-  /** An empty state, before the first entry. */
-  constructor() {
+  /** An empty state, before the first entry. `seed`: a uint32 unknown to clients, no part of the state (`Lessor`). */
+  constructor(seed?: number) {
+    this.lessor = new Lessor(seed);
     this.#revisions = new Revisions();
     this.#kv = new Kv(this.#revisions, new KeyIndex(), this.lessor);
   }
 
   /** The state an image holds, or what is wrong with the image. Checks everything: order, checksums, digest, references. */
-  static load(records: Iterable<ImageRecord>): Machine | ImageDamage {
-    const machine = new Machine();
+  static load(records: Iterable<ImageRecord>, seed?: number): Machine | ImageDamage {
+    const machine = new Machine(seed);
     const verifier = new ImageVerifier();
     const versions: VersionRecord[] = [];
     const members: MemberRecord[] = [];

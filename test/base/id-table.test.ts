@@ -84,3 +84,23 @@ describe('IdTable', () => {
     expect(() => table.remove(slot)).toThrow('only a taken slot');
   });
 });
+
+it('ids chosen to fall into one run of cells under one seed do not under another', () => {
+  // With the default seed all of these share one hash.
+  const ids = (count: number, seed: number): [number, number][] =>
+    Array.from({ length: count }, (_, i) => {
+      const lo = i + 1;
+      const first = Math.imul(lo ^ seed, 0x2c1b3c6d);
+      return [first ^ (first >>> 16), lo];
+    });
+  const elapsedMs = (table: IdTable, chosen: [number, number][]): number => {
+    const start = performance.now();
+    for (const [hi, lo] of chosen) table.addHalves(hi, lo);
+    return performance.now() - start;
+  };
+  const chosen = ids(8_000, 0x297a2d39);
+  const hitMs = elapsedMs(new IdTable(), chosen);
+  for (const seed of [1, 0x1234_5678, 0xffff_ffff]) {
+    expect(elapsedMs(new IdTable(seed), chosen), `seed ${seed}`).toBeLessThan(hitMs / 4);
+  }
+});
