@@ -130,7 +130,7 @@ export class LeaseModel {
   /** What `from` forwarded arrives at `to`. */
   carry(from: ModelMember, to: ModelMember): void {
     for (const message of from.sent.splice(0))
-      if (message.type === 'forwardCommands') to.forwards.take(message, to.id, to.duty.leading);
+      if (message.type === 'forwardCommands') to.forwards.take(message, to.id, to.duty.leading, () => false);
   }
 
   /** Applies what the member knows to be committed, as far as `upTo`. */
