@@ -60,6 +60,8 @@ export class SimDisks {
   /** There is nothing here. */
   gone = false;
   #staged: MemoryImage | undefined;
+  /** An install is committed and the node does not know yet. */
+  #installing = false;
 
   constructor(seed: bigint, member: number, members: number, initial: WriteGroup, segmentBytes: number) {
     this.#member = member;
@@ -104,6 +106,7 @@ export class SimDisks {
     if (!this.gone) this.wal.crash(this.#prng);
     this.image.crash(this.#prng);
     this.#staged = undefined;
+    this.#installing = false;
   }
 
   writeLog(group: WriteGroup, done: DiskDone): void {
@@ -147,7 +150,7 @@ export class SimDisks {
 
   /** One stream at a time. */
   get mayStage(): boolean {
-    return this.#staged === undefined;
+    return this.#staged === undefined && !this.#installing;
   }
 
   stage(records: readonly ImageRecord[]): void {
@@ -162,6 +165,7 @@ export class SimDisks {
   install(head: SnapshotHead, log: WriteGroup): void {
     if (this.#staged === undefined) throw new Error('nothing is staged');
     this.generation++;
+    this.#installing = true;
     this.image = this.#staged;
     this.imageGeneration = this.generation;
     this.imageUnreadable = false;
@@ -169,6 +173,11 @@ export class SimDisks {
     const base = { index: head.meta.index, term: head.meta.term };
     this.wal = this.#createWal(base, log);
     if (log.hardState !== undefined) this.certain.replace({ hardState: log.hardState, base, entries: log.entries });
+  }
+
+  /** The node is told: the next snapshot may come. */
+  installReported(): void {
+    this.#installing = false;
   }
 
   copyDirectory(): DirectoryCopy {

@@ -85,7 +85,8 @@ function writeLog(member: SimMember, boot: number, group: WriteGroup): void {
 function syncAt(member: SimMember, boot: number, latencyMs: number, synced: () => void): void {
   member.later(boot, latencyMs, () => {
     const stallMs = member.diskStalledUntilMs - member.nowMs;
-    if (stallMs > 0) syncAt(member, boot, stallMs + 0.1, synced);
+    // In small steps: healing ends a stall early.
+    if (stallMs > 0) syncAt(member, boot, Math.min(stallMs + 0.1, 100), synced);
     else synced();
   });
 }
@@ -135,6 +136,9 @@ function install(member: SimMember, boot: number, head: SnapshotHead, log: Write
     member.imageLost = false;
     world.trace?.(member.index, `installed the snapshot at ${head.meta.index}`);
     if (crashesLate && member.spring('crashInInstall')) return;
-    member.later(boot, prng.unit(), () => member.enqueue({ type: 'snapshotInstalled' }));
+    member.later(boot, prng.unit() * 20, () => {
+      member.enqueue({ type: 'snapshotInstalled' });
+      disks.installReported();
+    });
   });
 }
