@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Edit, Mutant } from './mutant.ts';
+import type { Mutant } from './mutant.ts';
 
 /** The repository's root. */
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,11 +50,12 @@ export class Bed {
 
   /** Plants a mutant; call what it returns to take it out again. */
   plant(mutant: Mutant): (() => void) | Error {
-    const files = patched(mutant, readSource);
+    const files = patched(mutant, (file) => this.#read(file));
     if (files instanceof Error) return files;
+    const before = [...files.keys()].map((file) => [file, this.#read(file)] as const);
     for (const [file, text] of files) writeFileSync(join(this.path, file), text);
     return () => {
-      for (const edit of mutant.edits) this.#restore(edit);
+      for (const [file, text] of before) writeFileSync(join(this.path, file), text);
     };
   }
 
@@ -62,8 +63,9 @@ export class Bed {
     rmSync(this.path, { recursive: true, force: true });
   }
 
-  #restore({ file }: Edit): void {
-    writeFileSync(join(this.path, file), readSource(file));
+  /** From the copy: the tree itself may change while mutants are hunted. */
+  #read(file: string): string {
+    return readFileSync(join(this.path, file), 'utf8');
   }
 }
 

@@ -97,7 +97,7 @@ export const raftMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['R5', 'R7', 'R4'],
-    hunts: ['raft', 'sim:usual'],
+    hunts: ['scenario:shorter-append', 'raft', 'sim:usual'],
   },
   {
     id: 'M08',

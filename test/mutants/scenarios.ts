@@ -1,4 +1,5 @@
 /** Scripted scenarios by name, each made for one kind of bug; they pass on the clean tree, and a mutant makes them fail. */
+import { shorterAppend } from '../raft/shorter-append.ts';
 import { modelCases, runModelCase } from '../sim/lease-model-cases.ts';
 import {
   checkpointInFlight,
@@ -23,5 +24,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'renewed-in-the-last-second': renewedInTheLastSecond,
   'checkpoint-in-flight': checkpointInFlight,
   'handed-over-and-cut': handedOverAndCut,
+  'shorter-append': shorterAppend,
   ...Object.fromEntries(modelCases.map((one) => [`model-${one.number}`, () => runModelCase(one)])),
 };

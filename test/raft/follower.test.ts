@@ -3,6 +3,7 @@ import { applyBytesPerTurnMax, heldMessagesMax } from '../../src/base/limits.ts'
 import type { Append } from '../../src/raft/message.ts';
 import type { Entry } from '../../src/store/entry.ts';
 import { entry, LoneMember, restored } from './lone-member.ts';
+import { shorterAppend } from './shorter-append.ts';
 
 function append(
   term: number,
@@ -120,3 +121,5 @@ describe('follower', () => {
     expect(member.raft.describe().heldMessages).toBe(heldMessagesMax);
   });
 });
+
+test('an append that ends below the commit index it brings commits no more than it reaches', shorterAppend);

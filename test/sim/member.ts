@@ -13,6 +13,7 @@ import { SimDisks } from './disks.ts';
 import type { FaultKind } from './fault-kinds.ts';
 import type { DurableLog, Watched } from './observer.ts';
 import { memberPorts } from './ports.ts';
+import { Violation } from './violation.ts';
 import type { World } from './world.ts';
 
 /** On resume: timers first in a turn of their own, timers first, messages first. */
@@ -118,6 +119,8 @@ export class SimMember implements Watched {
     if (this.disks.gone && !this.world.mayStartEmpty(this)) return;
     const opened = this.disks.open();
     if (opened.type === 'refused') {
+      if (!this.suspect)
+        throw new Violation('S1', `${this.name} refuses to start, and nothing had damaged its disk: ${opened.why}`);
       this.ruin(opened.why);
       return;
     }
