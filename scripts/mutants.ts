@@ -22,6 +22,7 @@ violated by name. Exit code 1 if one is not caught, if an equivalent one is, or 
   --verbose        the first line of each failure
   --list           what there is, planted nowhere
   -w json          one JSON object a mutant
+  -w markdown      the table of docs/TESTING.md
   --help
 `;
 
@@ -39,7 +40,8 @@ if (flags.has('help')) {
   process.stdout.write(help);
   process.exit(0);
 }
-const json = flags.get('write-out') === 'json';
+const format = flags.get('write-out') ?? 'text';
+if (!['text', 'json', 'markdown'].includes(format)) refuse(`-w ${format} is none of text, json, markdown`);
 const limits = {
   firstSeed: positive('from', 1),
   seeds: positive('seeds', flags.has('clean') ? 50 : 2_000),
@@ -60,7 +62,8 @@ async function runMutants(): Promise<number> {
     for (const mutant of chosen) {
       const verdict = await hunter.hunt(mutant, limits);
       if (!verdict.good) bad++;
-      if (json) process.stdout.write(`${JSON.stringify(verdict)}\n`);
+      if (format === 'json') process.stdout.write(`${JSON.stringify(verdict)}\n`);
+      else if (format === 'markdown') process.stdout.write(`${markdown(mutant, verdict)}\n`);
       else print(mutant, verdict);
     }
   } finally {
@@ -100,6 +103,14 @@ function print(mutant: Mutant, verdict: Verdict): void {
     say(`      ${crashes > 0 ? `${crashes} nameless crashes; ` : ''}${line.slice(0, 200)}`);
 }
 
+function markdown(mutant: Mutant, { id, outcome, invariant, hunt, seeds, seconds, what }: Verdict): string {
+  const { equivalent, without } = mutant;
+  const note = equivalent !== undefined ? `. *Harmless: ${equivalent.because}; pair ${equivalent.pair}*` : '';
+  const hidden = without === undefined ? '' : `. *Without: ${without}*`;
+  const by = outcome === 'caught' ? invariant : outcome;
+  return `| ${id} | ${what}${note}${hidden} | ${by} | ${hunt ?? '-'} | ${seeds} | ${seconds.toFixed(1)} |`;
+}
+
 function row(
   id: string,
   verdict: string,
@@ -126,7 +137,7 @@ function positive(name: string, fallback: number): number {
 }
 
 function say(line: string): void {
-  if (!json) process.stdout.write(`${line}\n`);
+  if (format === 'text') process.stdout.write(`${line}\n`);
 }
 
 function refuse(why: string): never {

@@ -7,6 +7,7 @@ import type { Mutant } from './mutant.ts';
 import { raftMutants } from './raft-mutants.ts';
 import { renewalMutants } from './renewal-mutants.ts';
 import { storageMutants } from './storage-mutants.ts';
+import { watchMutants } from './watch-mutants.ts';
 
 export const mutants: readonly Mutant[] = [
   ...raftMutants,
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...renewalMutants,
   ...expiryMutants,
   ...leaseStateMutants,
+  ...watchMutants,
   ...etcdMutants,
   ...modelMutants,
 ];

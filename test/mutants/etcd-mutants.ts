@@ -116,7 +116,7 @@ export const etcdMutants: readonly Mutant[] = [
     what: 'expires queued before a demotion are proposed after the next promotion of the same member',
     edits: [...queuedExpires(''), noTermCheck],
     caughtBy: ['L1', 'L13', 'L8'],
-    hunts: ['sim:leases', 'sim:usual'],
+    hunts: ['scenario:model-15.5', 'sim:leases', 'sim:usual'],
     without: 'the term check at apply',
   },
   {

@@ -63,13 +63,8 @@ export const storageMutants: readonly Mutant[] = [
     id: 'M20',
     what: 'the applied index is saved in another batch than the data it describes',
     edits: lateMeta,
-    caughtBy: ['D3', 'D1'],
+    caughtBy: ['V2', 'D3', 'D1'],
     hunts: ['sim:disks', 'sim:usual'],
-    equivalent: {
-      because:
-        'the record of the applied index carries the digest of the data: an image whose data and index belong to different moments is taken for damaged, and rebuilt',
-      pair: 'M20b',
-    },
   },
   {
     id: 'M20b',

@@ -272,6 +272,19 @@ export const modelCases: readonly ModelCase[] = [
     },
   },
   {
+    number: 15.5,
+    name: 'what was decided before a demotion is proposed after the next promotion',
+    script: (model, { a, b, c }) => {
+      model.passDeadline();
+      model.decide(a);
+      takeOver(model, b, c);
+      renew(model, b, c);
+      model.replicate(b, a);
+      takeOver(model, a, c);
+      expire(model, a, c);
+    },
+  },
+  {
     number: 16,
     name: 'an expire without a stamp ends a lease granted anew',
     script: (model, { a, b }) => {
