@@ -99,7 +99,9 @@ function diskFailed(member: SimMember): void {
 function sendSnapshot(member: SimMember, boot: number, to: SimMember, term: number): void {
   const { world, disks, prng } = member;
   const { network, timeline } = world;
-  const snapshot = disks.readImage();
+  const reached = to.up && !network.isCut(member.index, to.index) && !network.isCut(to.index, member.index);
+  // Nobody reads an image for a connection that cannot be made.
+  const snapshot = reached ? disks.readImage() : undefined;
   const stream = { cut: snapshot === undefined, from: member.index, to: to.index };
   world.streams.add(stream);
   const life = to.boot;
