@@ -18,6 +18,7 @@ violated by name. Exit code 1 if one is not caught, if an equivalent one is, or 
   --seeds=N        at most so many seeds a hunt              (default 2000)
   --minutes=N      at most so long a mutant                  (default 20)
   --from=SEED      first seed                                (default 1)
+  --hunt=PREFIX    only in hunts whose name begins so (sim, sim:leases, raft, primary, scenario)
   --clean          no mutant: the same hunts and seeds on the clean tree must pass (--seeds of each; default 50)
   --verbose        the first line of each failure
   --list           what there is, planted nowhere
@@ -27,7 +28,7 @@ violated by name. Exit code 1 if one is not caught, if an equivalent one is, or 
 `;
 
 const specs: readonly FlagSpec[] = [
-  ...['only', 'seeds', 'minutes', 'from'].map((name) => ({ name, kind: 'value' as const })),
+  ...['only', 'seeds', 'minutes', 'from', 'hunt'].map((name) => ({ name, kind: 'value' as const })),
   { name: 'write-out', short: 'w', kind: 'value' },
   ...['fastest', 'clean', 'verbose', 'list', 'help'].map((name) => ({ name, kind: 'switch' as const })),
 ];
@@ -127,7 +128,11 @@ function choose(): readonly Mutant[] {
   const only = flags.get('only')?.split(',') ?? (flags.has('fastest') ? fastest : undefined);
   const stranger = only?.find((id) => !mutants.some((mutant) => mutant.id === id));
   if (stranger !== undefined) refuse(`there is no mutant ${stranger}; --list names all`);
-  return only === undefined ? mutants : mutants.filter(({ id }) => only.includes(id));
+  const prefix = flags.get('hunt') ?? '';
+  return mutants
+    .filter(({ id }) => only === undefined || only.includes(id))
+    .map((mutant) => ({ ...mutant, hunts: mutant.hunts.filter((name) => name.startsWith(prefix)) }))
+    .filter(({ hunts }) => hunts.length > 0);
 }
 
 function positive(name: string, fallback: number): number {

@@ -15,11 +15,7 @@ export const noTermCheck = edit(
 
 /** A leader takes forwarded commands of any term and any kind. */
 export const takeForwards = [
-  edit(
-    forwards,
-    'if (leading === undefined || message.term !== leading) return undefined;',
-    'if (leading === undefined) return undefined;',
-  ),
+  edit(forwards, 'if (leading === undefined || message.term !== leading) return', 'if (leading === undefined) return'),
   edit(forwards, 'if (!own || isDuty(command)) continue;', 'if (!own && !isDuty(command)) continue;'),
 ];
 

@@ -14,13 +14,13 @@ export interface HuntLimits {
 }
 
 /**
- * `caught`: an invariant named it. `harmless`: an equivalent one passed, as it should. `survived` and `misfit` (the patch does not
- * apply) are failures, and so is `caught` of an equivalent one.
+ * `caught`: an invariant named it. `harmless`: an equivalent one passed, as it should. `survived`, `misfit` (the patch does not
+ * apply) and `dirty` (the clean tree fails with the same seed) are failures, and so is `caught` of an equivalent one.
  */
 export interface Verdict {
   readonly id: string;
   readonly what: string;
-  readonly outcome: 'caught' | 'harmless' | 'survived' | 'misfit';
+  readonly outcome: 'caught' | 'harmless' | 'survived' | 'misfit' | 'dirty';
   readonly good: boolean;
   readonly invariant: string | undefined;
   readonly hunt: HuntName | undefined;
@@ -37,6 +37,7 @@ export interface Verdict {
 interface Said {
   readonly type: 'caught' | 'crash' | 'end';
   readonly seeds: number;
+  readonly seed?: number;
   readonly invariant?: string;
   readonly message?: string;
 }
@@ -68,29 +69,29 @@ export class Hunter {
     let seeds = 0;
     let crashes = 0;
     let line = '';
+    let caught: { readonly said: Said; readonly hunt: HuntName } | undefined;
     try {
       for (const name of mutant.hunts) {
         const left = limits.seconds - (performance.now() - began) / 1_000;
-        if (left <= 0) break;
+        if (left <= 0 || caught !== undefined) break;
         for (const said of await this.run(name, { ...limits, seconds: left })) {
           if (said.type === 'crash') crashes++;
           if (said.type === 'end') seeds += said.seeds;
           else line = firstLine(said.message ?? '');
-          if (said.type !== 'caught') continue;
-          return verdict({
-            outcome: 'caught',
-            invariant: said.invariant,
-            hunt: name,
-            seeds: said.seeds,
-            crashes,
-            line,
-          });
+          if (said.type === 'caught') caught = { said, hunt: name };
         }
       }
-      return verdict({ outcome: mutant.equivalent === undefined ? 'survived' : 'harmless', seeds, crashes, line });
     } finally {
       takeOut();
     }
+    if (caught === undefined)
+      return verdict({ outcome: mutant.equivalent === undefined ? 'survived' : 'harmless', seeds, crashes, line });
+    const { said, hunt } = caught;
+    // Whatever the clean tree fails as well proves nothing.
+    const alone = { ...limits, firstSeed: said.seed ?? 0, seeds: 1 };
+    const clean = (await this.run(hunt, alone)).every(({ type }) => type === 'end');
+    const outcome = clean ? 'caught' : 'dirty';
+    return verdict({ outcome, invariant: said.invariant, hunt, seeds: said.seeds, crashes, line });
   }
 
   /** Runs a hunt in the bed as it stands. */

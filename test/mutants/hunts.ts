@@ -30,5 +30,5 @@ export function invariantOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const named = (error as { readonly invariant?: unknown }).invariant;
   const text = typeof named === 'string' ? named : error.message;
-  return /^(?:assert )?([RLFKWDSV]\d{1,2}(?:-mirror)?)\b/.exec(text)?.[1];
+  return /^(?:assert )?([RLFKWDSV]\d{1,2}(?:-mirror)?)(?!-)\b/.exec(text)?.[1];
 }

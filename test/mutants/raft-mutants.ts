@@ -57,7 +57,7 @@ export const raftMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['R4', 'R5', 'S1', 'R7'],
-    hunts: ['raft', 'sim:usual'],
+    hunts: ['scenario:longer-old-log', 'raft', 'sim:usual'],
   },
   {
     id: 'M04',

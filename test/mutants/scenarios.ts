@@ -7,6 +7,7 @@ import {
   cutOffFollowerReturns,
   handedOverAndCut,
   leadersComeAndGo,
+  longerOldLog,
   peersCut,
   renewedInTheLastSecond,
   stalledLeader,
@@ -24,6 +25,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'renewed-in-the-last-second': renewedInTheLastSecond,
   'checkpoint-in-flight': checkpointInFlight,
   'handed-over-and-cut': handedOverAndCut,
+  'longer-old-log': longerOldLog,
   'shorter-append': shorterAppend,
   ...Object.fromEntries(modelCases.map((one) => [`model-${one.number}`, () => runModelCase(one)])),
 };

@@ -5,6 +5,7 @@ import {
   cutOffFollowerReturns,
   handedOverAndCut,
   leadersComeAndGo,
+  longerOldLog,
   renewedInTheLastSecond,
   stalledLeader,
 } from './scripts.ts';
@@ -14,6 +15,7 @@ const scripts = [
   cutOffFollowerReturns,
   handedOverAndCut,
   leadersComeAndGo,
+  longerOldLog,
   renewedInTheLastSecond,
   stalledLeader,
 ];

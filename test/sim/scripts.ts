@@ -2,6 +2,7 @@
  * Scripted runs of the whole cluster, each the shortest way to one kind of bug that random search meets rarely. `seed` moves delays
  * and elections a little. Each throws a `Violation` if a promise breaks, be it here or in the checks of the world.
  */
+import type { Range } from '../../src/state/command.ts';
 import { NO_MEMBER } from '../../src/store/entry.ts';
 import { calmWorld } from './calm.ts';
 import type { CallRecord, ClientCall } from './history.ts';
@@ -35,6 +36,25 @@ function grant(world: World, member: SimMember, id: bigint, ttlMs: number): void
 
 function isAlive({ result }: CallRecord): boolean {
   return result?.type === 'lease' && result.answer.type === 'alive';
+}
+
+function rangeOf(name: string): Range {
+  const bounds = { minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 };
+  const how = {
+    limit: 0,
+    revision: 0,
+    sortOrder: 'none',
+    sortTarget: 'key',
+    keysOnly: true,
+    countOnly: false,
+  } as const;
+  return { type: 'range', key: Buffer.from(name), rangeEnd: new Uint8Array(0), ...how, ...bounds };
+}
+
+function put(name: string): ClientCall {
+  const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
+  const command = { type: 'put' as const, key: Buffer.from(name), value: Buffer.from(name), lease: 0n, ...flags };
+  return { type: 'command', command, serverId: false };
 }
 
 /** What the member says is left; undefined if it says nothing. */
@@ -123,6 +143,29 @@ export function cutOffFollowerReturns(seed: number): void {
   world.run(3_000);
   if (world.leader !== leader || leader.node?.raft.term !== term)
     throw new Violation('R10', 'a member that came back from a cut deposed a healthy leader');
+}
+
+/**
+ * A leader is cut off with a long tail that nobody knows; the others go on in a newer term with a shorter log. When the newer leader
+ * dies, the long log must not win against the newer one (R4).
+ */
+export function longerOldLog(seed: number): void {
+  const { world, leader } = ledWorld(seed);
+  cutPeers(world, leader);
+  for (let i = 0; i < 30; i++) {
+    world.clients.call(0, leader, put(`old${i}`), 500);
+    world.run(5);
+  }
+  const others = world.members.filter((member) => member !== leader);
+  const led = (): boolean => others.some(({ node }) => node?.raft.role === 'leader' && node.raft.ownTermCommitted);
+  if (!world.runUntil(led, 10_000)) throw new Violation('V1', 'two of three elect nobody');
+  const newer = others.find(({ node }) => node?.raft.role === 'leader') as SimMember;
+  if (ask(world, newer, put('new')).outcome !== 'ok') throw new Violation('V1', 'two of three commit nothing');
+  newer.crash();
+  world.network.heal();
+  world.run(8_000);
+  const found = world.leader?.node?.machine.range(rangeOf('new'));
+  if (found?.type !== 'range' || found.count !== 1) throw new Violation('S1', 'a put that was acknowledged is gone');
 }
 
 /** A member alone stands still for half a minute while its clients go on renewing: no lease of theirs dies (L12). */
