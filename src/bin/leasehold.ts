@@ -25,7 +25,10 @@ switch (read.type) {
     if (mistake === undefined) {
       const log = createLog(read.config.logLevel, read.config.logFormat);
       for (const warning of read.config.warnings) log.warn(warning);
-      process.exitCode = await runMember(read.config, log);
+      // A signal more neither hurries what the first one began nor ends the process around it.
+      const stop = new AbortController();
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
+      process.exitCode = await runMember(read.config, log, stop.signal);
       log.flush();
     } else {
       process.stderr.write(`${mistake}\n`);

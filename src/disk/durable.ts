@@ -22,15 +22,28 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes a directory, and those above it, that are still there after power loss. An existing one is fine. */
+/**
+ * Makes a directory, and those above it, that are still there after power loss. An existing one is fine. One level at a time: Node's
+ * recursive mkdir tries for ever where the file system says ENOENT to a name below a directory that is there (/proc/x).
+ */
 export async function makeDirectory(directory: string): Promise<void> {
   const path = resolve(directory);
-  const highest = await mkdir(path, { recursive: true, mode: 0o700 });
-  // The highest one that was made, or else the directory itself: an earlier process may have died before this sync.
-  const top = dirname(highest ?? path);
-  for (let named = dirname(path); named.length >= top.length; named = dirname(named)) {
+  let there = dirname(path);
+  const missing = [path];
+  for (; !(await isThere(there)); there = dirname(there)) missing.push(there);
+  for (const level of missing.reverse()) await makeLevel(level);
+  // Up to the last one that was there, at least the nearest: an earlier process may have died before this sync.
+  for (let named = dirname(path); named.length >= there.length; named = dirname(named)) {
     await syncDirectory(named);
     if (named === dirname(named)) return;
+  }
+}
+
+async function makeLevel(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!(await isDirectory(path))) throw error;
   }
 }
 
@@ -79,6 +92,14 @@ export async function isThere(path: string): Promise<boolean> {
   } catch (error) {
     if (isNotThere(error)) return false;
     throw error;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
   }
 }
 

@@ -34,6 +34,8 @@ export class MemberDisks {
   #wal: ClosableWal;
   #image: LevelImage;
   #installing = false;
+  /** The end of the last install, well or not. */
+  #installed: Promise<unknown> = Promise.resolve();
   #writing = 0;
 
   constructor(parts: MemberDisksParts) {
@@ -90,7 +92,13 @@ export class MemberDisks {
    * IDENTITY is renamed leaves the old generation as it was; after that the new one counts. Rejects on any trouble: the process
    * must exit then, and the next start finds one of the two.
    */
-  async install(head: SnapshotHead, log: WriteGroup): Promise<void> {
+  install(head: SnapshotHead, log: WriteGroup): Promise<void> {
+    const installing = this.#install(head, log);
+    this.#installed = installing.catch(() => undefined);
+    return installing;
+  }
+
+  async #install(head: SnapshotHead, log: WriteGroup): Promise<void> {
     this.#assertNotInstalling();
     assert(this.#writing === 0, 'R11: a snapshot is installed while no write is outstanding');
     assert(log.hardState !== undefined, 'R11: the new log begins with the hard state');
@@ -126,8 +134,9 @@ export class MemberDisks {
     this.stage.installed();
   }
 
-  /** Waits for writes under way and gives up all files. What was staged is dropped. */
+  /** Waits for writes and an install under way and gives up all files. What was staged is dropped. */
   async close(): Promise<void> {
+    await this.#installed;
     await this.stage.discard();
     await this.#wal.close();
     await this.#image.close();

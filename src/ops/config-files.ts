@@ -1,10 +1,10 @@
 /**
  * What the configuration says about files and ports, checked against the machine before anything is created there.
  */
-import { accessSync, constants, type Stats, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { accessSync, constants, mkdtempSync, rmdirSync, type Stats, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
-/** One line if the data directory cannot be used, else undefined. Creates nothing. */
+/** One line if the data directory cannot be used, else undefined. Leaves nothing behind. */
 export function dataDirMistake(dataDir: string): string | undefined {
   const path = resolve(dataDir);
   const line = (why: string): string => `leasehold: --data-dir: ${path} ${why}`;
@@ -14,9 +14,20 @@ export function dataDirMistake(dataDir: string): string | undefined {
   if (!statSync(place).isDirectory()) return line(`cannot be created: ${place} is not a directory`);
   try {
     accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
-    return undefined;
   } catch {
     return line(`cannot be written: no permission on ${place}; change its owner or name another`);
+  }
+  return found === undefined ? placeMistake(place, line) : undefined;
+}
+
+/** Permission is not all: no directory can be made in /proc, nor on a disk that is full. Under a name nobody else makes or removes. */
+function placeMistake(place: string, line: (why: string) => string): string | undefined {
+  try {
+    rmdirSync(mkdtempSync(join(place, '.leasehold-')));
+    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    return line(`cannot be created: ${place} takes no directory (${code}); name another`);
   }
 }
 

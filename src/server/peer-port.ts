@@ -28,8 +28,8 @@ export interface PeerPortUser {
 
 export interface PeerPort {
   readonly peers: Peers;
-  /** Returns when this member may begin with an empty directory; throws `StartFailure` if it may not. */
-  askBeforeFirstStart(config: MemberConfig): Promise<void>;
+  /** Returns when this member may begin with an empty directory; throws `StartFailure` if it may not, or `stop`'s reason. */
+  askBeforeFirstStart(config: MemberConfig, stop: AbortSignal): Promise<void>;
   /** `identity`: this start's boot and token, which are on disk. */
   start(identity: Pick<Identity, 'boot' | 'bootToken'>, user: PeerPortUser): void;
 }
@@ -82,11 +82,16 @@ export async function openPeers(
   }
   return {
     peers,
-    async askBeforeFirstStart(config) {
+    async askBeforeFirstStart(config, stop) {
       if (first.membership.members.length === 1) return;
       log.info('empty data directory: asking the other members first', { name: config.name });
+      const close = (): void => void peers.close();
+      stop.addEventListener('abort', close);
       const decision = await peers.ask((text) => log.info(text));
-      if (decision === undefined) throw new StartFailure('stopped before the other members had answered');
+      stop.removeEventListener('abort', close);
+      stop.throwIfAborted();
+      if (decision === undefined)
+        throw new StartFailure('the peer port was closed before the other members had answered');
       if (decision.type === 'refuse') throw new StartFailure(`--data-dir: ${decision.text}`);
       log.info(decision.text);
     },

@@ -16,11 +16,18 @@ import { checkClientPorts } from './port-check.ts';
 import { RunningMember } from './running-member.ts';
 import { StartFailure } from './start-failure.ts';
 
-/** Runs until a signal or a fatal error. Resolves with the process's exit code; never rejects. */
-export async function runMember(config: MemberConfig, log: Log): Promise<number> {
+/** How long a step of the start that is under way may take to its end when we are told to stop. */
+const startGraceMs = 4_000;
+
+/** Runs until `stop` or a fatal error. Resolves with the process's exit code; never rejects. */
+export async function runMember(config: MemberConfig, log: Log, stop: AbortSignal): Promise<number> {
   try {
-    return await run(config, log);
+    return await run(config, log, stop);
   } catch (error) {
+    if (stop.aborted && error === stop.reason) {
+      log.info('stopped before it had started');
+      return 0;
+    }
     const expected = error instanceof StartFailure || error instanceof DataDirError;
     process.stderr.write(
       `leasehold: ${expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
@@ -29,7 +36,9 @@ export async function runMember(config: MemberConfig, log: Log): Promise<number>
   }
 }
 
-async function run(config: MemberConfig, log: Log): Promise<number> {
+async function run(config: MemberConfig, log: Log, stop: AbortSignal): Promise<number> {
+  const started = new AbortController();
+  stop.addEventListener('abort', () => endInTime(log, started.signal));
   const first = firstMembership(config);
   const expected = { clusterId: first.clusterId, memberId: first.self };
   const paths = dataPaths(config.dataDir);
@@ -44,24 +53,44 @@ async function run(config: MemberConfig, log: Log): Promise<number> {
   const peerPort = await openPeers(config, first, log, fresh);
   try {
     await checkClientPorts(config);
+    stop.throwIfAborted();
     // 2. An empty directory asks the others first: whoever they know must not come back with nothing, nor leave a trace.
-    if (fresh) await peerPort.askBeforeFirstStart(config);
+    if (fresh) await peerPort.askBeforeFirstStart(config, stop);
     // 3. The directory is ours alone.
     const lock = await lockDataDir(paths);
     try {
+      stop.throwIfAborted();
       if (fresh) await createMember(paths, { identity: expected, initial: initialLog(first.payload) });
+      stop.throwIfAborted();
       // 4. Identity, boot counter, image, log.
       const booted = await bootMember(paths, { expected, notice: (line) => log.warn(line) });
       if (booted.needsSnapshot && first.membership.members.length === 1) {
         const lost = `the image in ${paths.root} is lost and the log no longer begins at 1`;
         throw new StartFailure(`--data-dir: ${lost}; no other member can send one: restore a backup`);
       }
+      if (stop.aborted) {
+        await booted.disks.close();
+        stop.throwIfAborted();
+      }
       const member = new RunningMember({ config, first, booted, peerPort, log });
-      return await member.run();
+      started.abort();
+      return await member.run(stop);
     } finally {
       await lock.release();
     }
   } finally {
     await peerPort.peers.close();
   }
+}
+
+/** Every step of the start can be cut off anywhere, as by power loss: one that goes on too long is. */
+function endInTime(log: Log, started: AbortSignal): void {
+  if (started.aborted) return;
+  const cut = setTimeout(() => {
+    log.info('stopped while it was starting');
+    log.flush();
+    process.exit(0);
+  }, startGraceMs);
+  cut.unref();
+  started.addEventListener('abort', () => clearTimeout(cut));
 }

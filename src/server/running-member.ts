@@ -1,6 +1,6 @@
 /**
- * A member that has booted: node, ports, client port, and its end. SIGTERM and SIGINT hand leadership over, let calls end, and exit
- * with 0 within five seconds; a failed disk or a bug of ours exits at once, and the log replays.
+ * A member that has booted: node, ports, client port, and its end. Told to stop it hands leadership over, lets calls end, and is done
+ * with 0 within five seconds; a failed disk or a bug of ours exits at once, then too, and the log replays.
  */
 import { randomBytes } from 'node:crypto';
 import type { Booted } from '../disk/boot.ts';
@@ -45,7 +45,6 @@ export class RunningMember {
   #end: (code: number) => void = () => undefined;
   readonly #ended: Promise<number>;
   #stopping = false;
-  #stopped: Promise<number> | undefined;
 
   constructor(parts: RunningMemberParts) {
     this.#parts = parts;
@@ -122,29 +121,25 @@ export class RunningMember {
     });
   }
 
-  /** Serves until it is told to stop. Resolves with the exit code. */
-  async run(): Promise<number> {
+  /** Serves until `signal` tells it to stop. Resolves with the exit code. */
+  async run(signal: AbortSignal): Promise<number> {
     const stop = (): void => {
-      // A signal more neither hurries what the first one began nor ends the process around it.
-      this.#stopped ??= this.#stop();
-      this.#stopped.then(this.#end, (error: unknown) => {
+      this.#stop().then(this.#end, (error: unknown) => {
         this.#parts.log.error('stopping failed', { error });
         this.#end(1);
       });
     };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
     this.#loop.start(this.#node);
     try {
       await this.#listen();
-      void this.#measureSpace();
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop);
       this.#every(spaceEveryMs, () => void this.#measureSpace());
       this.#every(spaceEveryMs / 10, () => this.#logLeader());
       void this.#publish();
       return await this.#ended;
     } finally {
-      process.off('SIGTERM', stop);
-      process.off('SIGINT', stop);
+      signal.removeEventListener('abort', stop);
       for (const timer of this.#timers) clearInterval(timer);
       this.#loop.stop();
       await Promise.all(this.#listeners.map((listener) => listener.close(0)));
@@ -236,10 +231,8 @@ export class RunningMember {
     return 0;
   }
 
-  /** No further ack: the process ends here, and what it had not said did not happen. */
+  /** No further ack: the process ends here, and what it had not said did not happen. While it stops no less (S4). */
   #fatal(error: Error): void {
-    if (this.#stopping) return;
-    this.#stopping = true;
     this.#parts.log.fatal('stopping at once', { error, stack: error.stack });
     this.#parts.log.flush();
     process.stderr.write(`leasehold: ${error.message}\n`);

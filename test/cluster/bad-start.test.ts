@@ -136,6 +136,13 @@ describe('a mistake is refused in one line, and nothing is created', () => {
     expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 
+  test('no data directory can be made there', async () => {
+    expectRefused(
+      await runProgram([anyClient, ...anyPeer, '--data-dir=/proc/x']),
+      /--data-dir: .*\(ENOENT\); name another/,
+    );
+  });
+
   test('the data directory cannot be written', async ({ skip }) => {
     if (process.getuid?.() === 0) skip('root may write everywhere');
     const closed = join(home, 'closed');

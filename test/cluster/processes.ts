@@ -3,7 +3,7 @@
  * that a cut touches exactly the link it names. Ends its processes by their ids, whatever happens.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { TcpProxy } from '../support/proxy.ts';
 
 const program = fileURLToPath(new URL('../../dist/bin/leasehold.js', import.meta.url));
+const strangeMachine = new URL('strange-machine.mjs', import.meta.url).href;
 
 export interface ClusterSettings {
   readonly members?: number;
@@ -52,9 +53,15 @@ export class MemberProcess {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  start(): void {
+  /** `strange`: what is odd about its machine, as `strange-machine.mjs` takes it. */
+  start(strange?: Readonly<Record<string, string>>): void {
     const log = openSync(this.logFile, 'a');
-    const child = spawn(process.execPath, [program, ...this.#flags], { stdio: ['ignore', log, log] });
+    const node = strange === undefined ? [] : ['--import', strangeMachine];
+    const child = spawn(process.execPath, [...node, program, ...this.#flags], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...strange },
+    });
+    closeSync(log);
     child.on('exit', (code, signal) => this.exits.push(signal ?? String(code)));
     this.#child = child;
   }

@@ -1,0 +1,43 @@
+/**
+ * Loaded into a member with `--import`, a machine on which one thing is not as it should be. By environment:
+ * STRANGE_DISK=path   once `path.hang` is there a sync of the log hangs; once `path.fail` is there it fails
+ * STRANGE_BOOT=1      a rename to IDENTITY never ends
+ * STRANGE_NOW_MS=ms   the wall clock stood there when the process began
+ */
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const { STRANGE_DISK: disk, STRANGE_BOOT: boot, STRANGE_NOW_MS: nowMs } = process.env;
+
+if (disk !== undefined) {
+  const { fdatasync } = fs;
+  fs.fdatasync = (fd, done) => {
+    if (!fs.existsSync(`${disk}.hang`)) return fdatasync(fd, done);
+    const look = () => {
+      if (!fs.existsSync(`${disk}.fail`)) setTimeout(look, 5);
+      else done(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO', syscall: 'fdatasync' }));
+    };
+    look();
+  };
+}
+
+if (boot !== undefined) {
+  const { rename } = fs.promises;
+  fs.promises.rename = (from, to) => (String(to).endsWith('IDENTITY') ? new Promise(() => {}) : rename(from, to));
+}
+
+if (nowMs !== undefined) {
+  const RealDate = Date;
+  const shiftMs = Number(nowMs) - RealDate.now();
+  globalThis.Date = class extends RealDate {
+    constructor(...args) {
+      if (args.length === 0) super(RealDate.now() + shiftMs);
+      else super(...args);
+    }
+    static now() {
+      return RealDate.now() + shiftMs;
+    }
+  };
+}
+
+syncBuiltinESMExports();
