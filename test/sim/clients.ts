@@ -3,10 +3,11 @@
  * the client gives up. Owns the calls and what the edge of a member does with them (`rpc/kv.ts`, `rpc/lease.ts`); what is called,
  * and when, is `workload.ts`'s. Invariant: V3, every call ends, and every call that a living member took in is answered by it.
  */
-import type { Answer, RenewalAnswer, Unavailable } from '../../src/node/input.ts';
+import type { Unavailable } from '../../src/node/input.ts';
 import type { Node } from '../../src/node/node.ts';
 import type { CallOutcome, CallRecord, CallResult, ClientCall, WatchRecord } from './history.ts';
 import type { SimMember } from './member.ts';
+import { Violation } from './violation.ts';
 import type { World } from './world.ts';
 
 /** What a client does with the end of its call. */
@@ -16,6 +17,8 @@ export type Then = (record: CallRecord) => void;
 interface OpenCall {
   readonly record: CallRecord;
   readonly then: Then | undefined;
+  /** The member's node has answered. */
+  replied: boolean;
 }
 
 /** After its deadline a member's answer may still be on its way for this long. */
@@ -55,7 +58,7 @@ export class Clients {
       result: undefined,
     };
     this.calls.push(record);
-    const open: OpenCall = { record, then };
+    const open: OpenCall = { record, then, replied: false };
     this.#atMember[member.index]?.add(open);
     this.open++;
     world.observer.called(record);
@@ -93,56 +96,51 @@ export class Clients {
 
   /** The request is at the member. */
   #arrive(member: SimMember, open: OpenCall, timeoutMs: number): void {
-    const { node } = member;
+    const { node, boot } = member;
     if (node === undefined) return;
     const { record } = open;
     record.receivedMs ??= this.#world.nowMs;
     const { call } = record;
-    const { boot } = member;
-    const { revision } = node.machine;
-    const home = (make: () => CallResult): void => {
-      if (member.boot !== boot || member.node === undefined || member.dying) return;
-      this.#answer(member, open, make());
-    };
     if (call.type === 'range' && call.serializable) {
-      home(() => rangeResult(node, call));
+      this.#answer(member, open, rangeResult(node, call));
       return;
     }
     member.owed++;
-    let replied = false;
-    const reply = (make: () => CallResult): void => {
-      if (replied) throw new Error(`#${record.number} was answered twice`);
-      replied = true;
-      if (member.boot === boot) member.owed--;
-      home(make);
-    };
-    switch (call.type) {
-      case 'command':
-        node.enqueue({
-          type: 'propose',
-          command: call.command,
-          timeoutMs,
-          reply: (answer: Answer) =>
-            reply(() => (answer.type === 'outcome' ? { type: 'outcome', outcome: answer.outcome } : answer)),
-        });
-        break;
-      case 'range':
-        node.enqueue({
-          type: 'barrier',
-          timeoutMs,
-          reply: (answer) => reply(() => (answer.type === 'reached' ? rangeResult(node, call) : answer)),
-        });
-        break;
-      default:
-        node.enqueue({
-          type: 'question',
-          kind: call.type,
-          id: call.id,
-          timeoutMs,
-          reply: (answer: RenewalAnswer) =>
-            reply(() => (answer.type === 'unavailable' ? answer : { type: 'lease', revision, answer })),
-        });
+    if (call.type === 'command')
+      node.enqueue({
+        type: 'propose',
+        command: call.command,
+        timeoutMs,
+        reply: (answer) => this.#reply(member, boot, open, answer),
+      });
+    else if (call.type === 'range')
+      node.enqueue({
+        type: 'barrier',
+        timeoutMs,
+        reply: (answer) =>
+          this.#reply(member, boot, open, answer.type === 'reached' ? rangeResult(node, call) : answer),
+      });
+    else {
+      // The header is taken before the renewal, as in `rpc/keep-alive.ts`.
+      const { revision } = node.machine;
+      node.enqueue({
+        type: 'question',
+        kind: call.type,
+        id: call.id,
+        timeoutMs,
+        reply: (answer) =>
+          this.#reply(member, boot, open, answer.type === 'unavailable' ? answer : { type: 'lease', revision, answer }),
+      });
     }
+  }
+
+  /** The node's answer, once a call: what a process says that dies in this turn, or is dead, nobody hears. */
+  #reply(member: SimMember, boot: number, open: OpenCall, result: CallResult): void {
+    if (open.replied) throw new Violation('V3', `call #${open.record.number} was answered twice`);
+    open.replied = true;
+    if (member.boot !== boot) return;
+    member.owed--;
+    if (member.node !== undefined && !member.dying) this.#answer(member, open, result);
   }
 
   #answer(member: SimMember, open: OpenCall, result: CallResult): void {

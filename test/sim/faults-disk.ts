@@ -65,7 +65,11 @@ export const diskFaults: StrikeTable<DiskFault> = {
     if (!s.member.up || !mayDamage(s)) return;
     s.member.crash();
     // The format cannot tell this from a torn write: it costs nothing only where a quorum of others holds the same.
-    if (heldByOthers(s) && flipLastBit(s.member.disks, s.prng)) s.struck();
+    if (heldByOthers(s) && flipLastBit(s.member.disks, s.prng)) {
+      s.struck();
+      // An image that reaches further than what is left of the log shows it, and the member refuses to start.
+      s.member.suspect = true;
+    }
     comeBack(s);
   },
   walMisdirect: (s) => damageDown(s, () => misdirect(s.member.disks, s.prng)),

@@ -70,7 +70,7 @@ export class Faults {
       } else if (member.prng.chance(0.5)) {
         member.staysDown = true;
         member.crash();
-      } else world.network.isolate(member.index);
+      } else world.network.cutOff(member.index);
     }
   }
 

@@ -110,6 +110,15 @@ export class Network {
     }
   }
 
+  /** Cuts `one` off from everybody, clients included. */
+  cutOff(one: number): void {
+    for (let other = 0; other < this.ends; other++) {
+      if (other === one) continue;
+      this.cut(one, other);
+      this.cut(other, one);
+    }
+  }
+
   clog(from: number, to: number): void {
     this.link(from, to).clogs++;
   }

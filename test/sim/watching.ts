@@ -14,6 +14,8 @@ type WatchOp = ClientOp & { readonly type: 'watch' };
 const pullBytesMax = 4_096;
 /** A watch whose connection was not made, or broke, tries again after this. */
 const retryMs = 400;
+/** How often a connection is pinged: one that is cut is given up. */
+const pingMs = 2_000;
 
 /** Client `client` watches through `member`, and later others, for `op.forMs`. */
 export function openWatch(world: World, client: number, member: SimMember, op: WatchOp): void {
@@ -58,6 +60,18 @@ class Watching {
     world.observer.watchOpened(this.#record);
     world.clients.goneListeners.add(this.#gone);
     world.timeline.after(op.forMs, () => this.#end());
+    this.#ping();
+  }
+
+  #ping(): void {
+    const { network, members, timeline } = this.#world;
+    timeline.after(pingMs, () => {
+      if (this.#record.endedMs !== undefined) return;
+      const client = members.length + this.#record.client;
+      const index = this.#member?.index;
+      if (index !== undefined && (network.isCut(client, index) || network.isCut(index, client))) this.#reconnectLater();
+      this.#ping();
+    });
   }
 
   connect(member: SimMember): void {
