@@ -76,6 +76,11 @@ export function badArgs(message: string): Exit {
   return new Exit(exitCodes.badArgs, message);
 }
 
+/** Ends the command: the command line cannot be read at all. etcdctl's flag library ends with 1 there, its commands with 128. */
+export function badUsage(message: string): Exit {
+  return new Exit(exitCodes.error, message);
+}
+
 /** A lease id as the user types it: hexadecimal. */
 export function leaseArgument(text: string, what = 'bad lease ID arg'): bigint {
   const parsed = parseInt64(text, 16);

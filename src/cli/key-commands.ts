@@ -1,7 +1,7 @@
 /**
  * `leasectl put`, `get` and `del`, with etcdctl's flags, outputs and complaints.
  */
-import { badArgs, type Command, Exit, exitCodes, leaseArgument, switchFlag, valueFlag } from './context.ts';
+import { badArgs, badUsage, type Command, Exit, exitCodes, leaseArgument, switchFlag, valueFlag } from './context.ts';
 import { parseInt64 } from './go-text.ts';
 import type { Fields } from './wire.ts';
 
@@ -153,7 +153,7 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array {
 
 function numberFlag(name: string, text: string): bigint {
   const parsed = parseInt64(text, 10);
-  if (!parsed.ok) throw badArgs(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: ${parsed.why}`);
+  if (!parsed.ok) throw badUsage(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: ${parsed.why}`);
   return parsed.value;
 }
 

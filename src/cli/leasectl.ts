@@ -7,6 +7,7 @@ import { clusterCommands } from './cluster-commands.ts';
 import { CallError, Connection, endpointTarget } from './connection.ts';
 import {
   badArgs,
+  badUsage,
   type Command,
   type CommandFlag,
   type Context,
@@ -104,7 +105,7 @@ function understand(argv: readonly string[]): Understood {
     if (commands.some((one) => one.name.startsWith(`${word1} `)) && word2 === '') {
       return { command: undefined, flags: first.flags, args: [] };
     }
-    throw badArgs(unknownCommand(word1, word2));
+    throw badUsage(unknownCommand(word1, word2));
   }
   const parsed = parseArgv(argv, [...globalFlags, ...refusedFlags, ...ignoredFlags, ...command.flags]);
   if (parsed.type !== 'parsed') throw flagMistake(parsed);
@@ -122,9 +123,9 @@ function unknownCommand(word1: string, word2: string): string {
 }
 
 function flagMistake(mistake: Exclude<ReturnType<typeof parseArgv>, { type: 'parsed' }>): Exit {
-  if (mistake.type === 'missingValue') return badArgs(`flag needs an argument: --${mistake.flag}`);
+  if (mistake.type === 'missingValue') return badUsage(`flag needs an argument: --${mistake.flag}`);
   const hint = mistake.nearest === undefined ? '' : ` (did you mean --${mistake.nearest}?)`;
-  return badArgs(`unknown flag: --${mistake.flag}${hint}`);
+  return badUsage(`unknown flag: --${mistake.flag}${hint}`);
 }
 
 function contextOf(
@@ -147,7 +148,7 @@ function contextOf(
   const isOn = (name: string): boolean => {
     const value = parseSwitch(flag(name));
     if (value === undefined)
-      throw badArgs(`invalid argument ${JSON.stringify(flag(name))} for "--${name}" flag: use true or false`);
+      throw badUsage(`invalid argument ${JSON.stringify(flag(name))} for "--${name}" flag: use true or false`);
     return value;
   };
   for (const refused of refusedFlags) {
@@ -207,7 +208,7 @@ function targetOf(endpoint: string): string {
 function durationFlag(name: string, text: string): number {
   const ms = parseDurationMs(text);
   if (ms === undefined)
-    throw badArgs(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: use a duration such as 5s or 300ms`);
+    throw badUsage(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: use a duration such as 5s or 300ms`);
   return ms;
 }
 
