@@ -20,6 +20,7 @@ export interface ClientPortOptions {
   readonly keepAlivesPerStream?: number;
   readonly progressIntervalMs?: number;
   readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
+  readonly grpcIdleMs?: number;
   /** Caps and deadlines of connections, where they differ from base/limits.ts. */
   readonly accept?: Omit<AcceptOptions, 'http1' | 'http2'>;
 }
@@ -38,6 +39,7 @@ export function clientPort(options: ClientPortOptions): ClientListener {
     streamsPerConnectionMax: options.streamsPerConnection ?? streamsPerConnectionMax,
     streamBufferBytesMax: options.streamBufferBytes ?? watchStreamBufferBytesMax,
     ...(options.ping === undefined ? {} : { ping: options.ping }),
+    ...(options.grpcIdleMs === undefined ? {} : { idleMs: options.grpcIdleMs }),
     onBug,
   });
   return new ClientListener({ ...options.accept, http2, http1: gatewayServer({ member, metrics, onBug }) });

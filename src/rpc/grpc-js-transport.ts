@@ -26,6 +26,8 @@ export interface GrpcJsOptions {
   readonly streamBufferBytesMax: number;
   /** How often a connection is asked for a sign of life. */
   readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
+  /** How long a connection may be without a call. */
+  readonly idleMs?: number;
   /** Hears of what no table row covers: a bug of ours. */
   readonly onBug: (error: unknown) => void;
 }
@@ -43,7 +45,7 @@ export class GrpcJsTransport {
       'grpc.max_receive_message_length': options.receiveBytesMax,
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': options.streamsPerConnectionMax,
-      'grpc.max_connection_idle_ms': grpcIdleMsMax,
+      'grpc.max_connection_idle_ms': options.idleMs ?? grpcIdleMsMax,
       // Node keeps a session that nghttp2 has given up (an oversized frame), even when its client has left: a ping finds it.
       'grpc.keepalive_time_ms': options.ping?.everyMs ?? grpcPingMs,
       'grpc.keepalive_timeout_ms': options.ping?.answerMsMax ?? grpcPingAnswerMsMax,

@@ -282,6 +282,32 @@ describe('odd requests that are taken', () => {
     ]);
   });
 
+  test('a deadline of 0 that reaches the member: over at once, applied once or not at all', async () => {
+    for (const timeout of ['0n', '0m', '0S', '1n', '1u']) {
+      const session = connectHttp2(`http://${member.endpoint}`);
+      const request = session.request({
+        ':method': 'POST',
+        ':path': `${kv}/Put`,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+        'grpc-timeout': timeout,
+      });
+      const body = encoded(wire.PutRequest, { key: bytes(`d/${timeout}`) });
+      request.end(Buffer.concat([Buffer.from([0, 0, 0, 0, body.length]), body]));
+      const status = await new Promise((resolve) => {
+        for (const event of ['response', 'trailers'] as const)
+          request.on(event, (head: Record<string, unknown>) => head['grpc-status'] && resolve(head['grpc-status']));
+        request.resume();
+      });
+      expect(status, timeout).toBe('4');
+      session.destroy();
+      expect(await caller.count(`d/${timeout}`)).toBeLessThanOrEqual(1);
+    }
+    const spared = await line.client.raw(`${kv}/Put`, encoded(wire.PutRequest, { key: bytes('d/') }), {}, Infinity);
+    expect('code' in spared).toBe(false);
+    await livesOn();
+  });
+
   test('calls with a deadline of 1 ms, and calls cancelled at any stage: each applied once or not at all', async () => {
     await Promise.all(
       Array.from({ length: 300 }, async (_, i) => {
@@ -448,22 +474,50 @@ describe('floods on a connection that speaks HTTP/2', () => {
         ),
     ],
   ];
+  /** Sends them for so long, or until the member has had enough; meanwhile requests of others go through. */
+  async function flood(port: number, frameOf: (i: number) => Buffer, forMs: number, others: Caller): Promise<void> {
+    const plain = await PlainSocket.connected(port);
+    plain.send(http2Begun);
+    const endMs = performance.now() + forMs;
+    for (let i = 0; performance.now() < endMs && !plain.closed && i < 50_000; ) {
+      const burst = Array.from({ length: 100 }, () => frameOf(i++));
+      plain.send(Buffer.concat(burst));
+      if (i % 5_000 === 0) await insist(() => others.put('alive'), 10_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    plain.destroy();
+  }
+
   for (const [name, frameOf] of floods) {
     test(name, async () => {
-      const plain = await PlainSocket.connected(member.clientPort);
-      plain.send(http2Begun);
-      const endMs = performance.now() + 1_000;
-      for (let i = 0; performance.now() < endMs && !plain.closed && i < 50_000; ) {
-        const burst = Array.from({ length: 100 }, () => frameOf(i++));
-        plain.send(Buffer.concat(burst));
-        // Its own requests go through while the flood lasts.
-        if (i % 5_000 === 0) await insist(() => caller.put('alive'), 10_000);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      plain.destroy();
+      await flood(member.clientPort, frameOf, 1_000, caller);
       await livesOn();
     });
   }
+
+  test('all of them, again and again, on the leader of three: nobody else is elected', async () => {
+    const three = await ProcessCluster.start({ proxied: false });
+    try {
+      await three.ready(60_000);
+      const leader = await three.leader();
+      const elections = (): Promise<unknown[]> =>
+        Promise.all(three.members.map((each) => metric(each, 'etcd_server_leader_changes_seen_total')));
+      const there = lineTo(leader.endpoint);
+      const others = new Caller(there.client);
+      await insist(() => others.put('alive'));
+      const before = await elections();
+      const endMs = performance.now() + 5_000;
+      const again = async (frameOf: (i: number) => Buffer): Promise<void> => {
+        while (performance.now() < endMs) await flood(leader.clientPort, frameOf, endMs - performance.now(), others);
+      };
+      await Promise.all(floods.map(([, frameOf]) => again(frameOf)));
+      expect(await elections()).toEqual(before);
+      expect(await three.leader()).toBe(leader);
+      there.close();
+    } finally {
+      await three.stop();
+    }
+  });
 });
 
 describe('watches', () => {

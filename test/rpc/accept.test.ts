@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openingBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { wire } from '../../src/rpc/messages.ts';
+import { FakeMember } from './fake-member.ts';
 import { Fixture, type FixtureOptions, until } from './wire-client.ts';
 
 const http2Preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
@@ -209,6 +210,23 @@ describe('caps', () => {
     for (const stream of [...streams, fifth]) stream.raw.cancel();
   });
 
+  test('watchers in all, however many streams they come on', async () => {
+    await start({ member: new FakeMember({}, 3) });
+    const streams = [fixture.client().watch(), fixture.client().watch()];
+    const create = { createRequest: { key: Buffer.from('k') } };
+    for (const at of [0, 1, 0]) {
+      streams[at]?.send(create);
+      expect((await streams[at]?.next())?.canceled).toBe(false);
+    }
+    streams[1]?.send(create);
+    expect(await streams[1]?.next()).toMatchObject({ canceled: true, cancelReason: 'etcdserver: too many watchers' });
+    streams[0]?.raw.cancel();
+    await until(() => fixture.member.hub.count === 1, 'a stream takes its watchers with it');
+    streams[1]?.send(create);
+    expect((await streams[1]?.next())?.canceled).toBe(false);
+    streams[1]?.raw.cancel();
+  });
+
   test('keep-alives of one stream: read no further than the cap, and on when answered', async () => {
     await start({ keepAlivesPerStream: 200 });
     const { member } = fixture;
@@ -281,6 +299,44 @@ describe('strangers', () => {
     await until(() => stranger.received.includes('leasehold'), 'it is answered');
     expect(stranger.closed).toBe(false);
     await until(() => stranger.closed, 'it is closed');
+  });
+
+  test('an HTTP/1.1 request that gets no answer is given up', async () => {
+    const member = new FakeMember();
+    member.barrier = () => new Promise(() => {});
+    await start({ member, accept: { httpRequestMs: 200, firstRequestMs: 400 } });
+    const stranger = await Stranger.connected(fixture.port);
+    stranger.send('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => stranger.closed, 'it is closed');
+    expect(stranger.received).toBe('');
+  });
+
+  test('a body of one byte now and then: the request is answered from its head, and the connection ends in time', async () => {
+    await start({ accept: { firstRequestMs: 400, httpIdleMs: 200 } });
+    const slow = await Stranger.connected(fixture.port);
+    slow.send('POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n');
+    const drip = setInterval(() => slow.send('a'), 10);
+    await until(() => slow.received.startsWith('HTTP/1.1 405'), 'it is answered');
+    await until(() => slow.closed, 'it is closed');
+    clearInterval(drip);
+    expect(await fetchVersion()).toContain('"etcdserver"');
+  });
+
+  test('a gRPC connection without a call is closed, one with a call is not', async () => {
+    await start({ grpcIdleMs: 200 });
+    const idle = await Stranger.connected(fixture.port);
+    idle.send(`${http2Preface}${emptySettings}\0\0\x08\x06\0\0\0\0\0pingpong`);
+    const stream = fixture.client().keepAlive();
+    stream.send({ ID: 1 });
+    await stream.next();
+    await until(() => idle.closed, 'it is closed');
+    const endMs = performance.now() + 400;
+    while (performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      stream.send({ ID: 1 });
+      await stream.next();
+    }
+    stream.raw.cancel();
   });
 
   test('a working gRPC connection outlives the first-request deadline', async () => {

@@ -25,7 +25,7 @@ export const learner = 78n;
 
 export class FakeMember implements Member {
   readonly state = new Machine();
-  readonly hub = new Hub(this.state.history);
+  readonly hub: Hub;
   readonly options: MemberOptions;
   leader = memberId;
   term = 2;
@@ -45,7 +45,8 @@ export class FakeMember implements Member {
   #seq = 0;
   #leaseIds = 1000n;
 
-  constructor(options: Partial<MemberOptions> = {}) {
+  constructor(options: Partial<MemberOptions> = {}, watchersMax?: number) {
+    this.hub = new Hub(this.state.history, watchersMax);
     this.options = {
       name: 'n1',
       minTtlSeconds: 2,
