@@ -21,6 +21,8 @@ export class Questions {
   readonly #holdMs: number;
   readonly #open = new Map<number, Asker>();
   #held: Asker[] = [];
+  /** Told "not here": asked again at the next tick, or of the next leader. At once, two members would ask and refuse without end. */
+  #refused: Asker[] = [];
   #seq = 0;
 
   constructor(holdMs: number) {
@@ -68,7 +70,10 @@ export class Questions {
     const asker = this.#open.get(answer.seq);
     if (asker === undefined) return;
     if (answer.type === 'unavailable') {
-      if (asker.aimedAt !== 0) this.#hold(asker, nowMs);
+      if (asker.aimedAt === 0) return;
+      asker.aimedAt = 0;
+      asker.sinceMs = nowMs;
+      this.#refused.push(asker);
       return;
     }
     this.#open.delete(answer.seq);
@@ -81,6 +86,7 @@ export class Questions {
 
   /** Leader or term changed: what is aimed elsewhere goes out again. */
   reaim(term: Term, nowMs: number): void {
+    this.#held.push(...this.#refused.splice(0));
     for (const asker of this.#open.values())
       if (asker.aimedAt !== 0 && asker.aimedAt !== term) this.#hold(asker, nowMs);
     this.#held.sort((a, b) => a.seq - b.seq);
@@ -102,7 +108,8 @@ export class Questions {
       settled = false;
     }
     // Mostly nothing has changed, and 100,000 may wait.
-    if (settled) return;
+    if (settled && this.#refused.length === 0) return;
+    this.#held.push(...this.#refused.splice(0));
     this.#held = this.#held.filter((asker) => this.#open.has(asker.seq));
     this.#held.sort((a, b) => a.seq - b.seq);
   }
@@ -110,6 +117,7 @@ export class Questions {
   stop(): void {
     for (const asker of [...this.#open.values()]) this.#fail(asker, 'stopped');
     this.#held = [];
+    this.#refused = [];
   }
 
   #hold(asker: Asker, nowMs: number): void {
