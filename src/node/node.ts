@@ -107,6 +107,11 @@ export class Node {
     return this.#clients.proposals.count;
   }
 
+  /** The term in which this member does the primary's duties; undefined while it is not on duty (L3). */
+  get dutyTerm(): Term | undefined {
+    return this.#duty.primary.term;
+  }
+
   status(): NodeStatus {
     return describeNode(this, this.#duty.primary, this.#applier.imageIndex, this.#clock.stalledMs);
   }

@@ -34,6 +34,7 @@ export interface Watched {
 
 /** What a run is, for checks. */
 export interface RunContext {
+  readonly seed: bigint;
   readonly profile: string;
   readonly members: readonly Watched[];
   /** Entry 1, which every log begins with. */

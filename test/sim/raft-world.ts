@@ -10,7 +10,11 @@ import { Raft } from '../../src/raft/raft.ts';
 import type { Configuration } from '../../src/raft/types.ts';
 import type { Entry, Index, MemberId, WriteGroup } from '../../src/store/entry.ts';
 import { TwinDisk, type TwinImage } from '../raft/disk.ts';
-import { digestWith, RaftChecks, type Watched } from './raft-world-checks.ts';
+
+import { MessageChecks } from './checks/message-checks.ts';
+import type { RaftWatched } from './checks/raft-checks.ts';
+import { digestWith, RaftWorldChecks } from './raft-world-checks.ts';
+
 import { Timeline } from './timeline.ts';
 import { Violation } from './violation.ts';
 
@@ -34,7 +38,7 @@ export interface RaftWorldResult {
   readonly events: number;
 }
 
-interface Member extends Watched {
+interface Member extends RaftWatched {
   readonly disk: TwinDisk;
   raft: Raft | undefined;
   boot: number;
@@ -61,7 +65,8 @@ class RaftWorld {
   readonly #faults: Prng;
   readonly #load: Prng;
   readonly #members: Member[];
-  readonly #checks: RaftChecks;
+  readonly #checks: RaftWorldChecks;
+  readonly #messages: MessageChecks;
   readonly #first: Configuration;
   readonly #timeline: Timeline;
   readonly #cut = new Set<string>();
@@ -90,7 +95,8 @@ class RaftWorld {
     const { payload, membership } = initialMembership('world', listed);
     this.#first = membership.configuration;
     const log = initialLog(payload);
-    this.#checks = new RaftChecks(log.entries[0] as Entry);
+    this.#checks = new RaftWorldChecks(log.entries[0] as Entry);
+    this.#messages = new MessageChecks(this.#checks, electionTicks * tickMs);
     this.#members = membership.configuration.voters.map((id) => this.#found(id, log));
   }
 
@@ -156,6 +162,7 @@ class RaftWorld {
     return {
       id,
       disk,
+      durable: disk,
       raft: undefined,
       boot: 0,
       applied: 0,
@@ -181,7 +188,8 @@ class RaftWorld {
       { id: member.id, electionTicks, heartbeatTicks: 1, random: () => random.unit() },
       disk.restored(this.#first),
     );
-    this.#checks.booted(member.id, member.boot, member.raft);
+    this.#checks.booted(member);
+    this.#messages.booted(member);
     this.#turn(member);
   }
 
@@ -221,6 +229,7 @@ class RaftWorld {
     }
     act(member.raft);
     this.#checks.after(member, this.#members);
+    this.#messages.after(member, this.#nowMs);
     if (this.#net.chance(0.7)) this.#turn(member);
     else if (!member.turnDue) {
       member.turnDue = true;
@@ -264,14 +273,14 @@ class RaftWorld {
     if (entry.kind === 'configuration') {
       member.configuration = decodeMembership(entry.payload)?.configuration ?? member.configuration;
     }
-    this.#checks.applied(entry, member.digest);
+    this.#checks.appliedAll(entry, member.digest);
     if (raft.role === 'leader' && entry.term === raft.term) this.#checks.acknowledged(entry);
   }
 
   // ── between members ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #send(message: Message, member: Member): void {
-    this.#checks.sent(message, member);
+    this.#messages.sent(message, member);
     const copies = this.#healed ? 1 : this.#net.chance(this.#loss) ? 0 : this.#net.chance(this.#doubling) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const late = this.#net.chance(0.02) ? 8 : 1;
@@ -279,9 +288,8 @@ class RaftWorld {
         const to = this.#members.find(({ id }) => id === message.to) as Member;
         if (this.#cut.has(`${message.from}>${message.to}`)) return;
         this.#input(to, (raft) => {
-          const check = this.#checks.stepping(message, raft);
+          this.#messages.stepping(message, to, this.#nowMs);
           raft.step(message);
-          check();
         });
       });
     }

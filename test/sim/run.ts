@@ -3,9 +3,9 @@
  * the order of a run; what the healed owe is in `liveness.ts`, all other checks are the observer's.
  */
 import { withVirtualGlobals } from './ambient.ts';
+import { Checks } from './checks/checks.ts';
 import { assertAtRest, converge, coreOf, settle } from './liveness.ts';
 import type { Observer, RunContext } from './observer.ts';
-import { PresentChecks } from './present-checks.ts';
 import { Failure, type RunHooks, type RunReport } from './report.ts';
 import type { Schedule } from './schedule.ts';
 import { Workload } from './workload.ts';
@@ -13,7 +13,7 @@ import { World } from './world.ts';
 
 /** All checks of a run. */
 export function allChecks(context: RunContext): Observer {
-  return new PresentChecks(context);
+  return new Checks(context);
 }
 
 /** The load goes on for so long after healing. */

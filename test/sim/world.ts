@@ -61,6 +61,7 @@ export class World {
     const log = initialLog(initialMembership('sim', listed).payload);
     for (let i = 0; i < members; i++) this.members.push(new SimMember(this, i, log));
     const context: RunContext = {
+      seed,
       profile: schedule.profile,
       members: this.members,
       first: log.entries[0] as Entry,

@@ -1,31 +1,9 @@
 /** Brings what the machine says and what the model says into one shape, so that a test can demand that they are equal. */
 import { expect } from 'vitest';
 import type { Machine } from '../../src/state/machine.ts';
-import type { KeyValue, Outcome } from '../../src/state/outcome.ts';
 import { range, text } from './commands.ts';
-import type { Model, ModelEvent, ModelValue } from './model.ts';
-
-export function modelValue(kv: KeyValue): ModelValue {
-  const { key, value, createRevision: create, modRevision: mod, version, lease } = kv;
-  return { key: text(key), value: text(value), create, mod, version, lease };
-}
-
-function resultOf(result: object): unknown {
-  return Object.fromEntries(
-    Object.entries(result).map(([name, value]) => {
-      if (name === 'kvs' || name === 'prevKvs') return [name, (value as KeyValue[]).map(modelValue)];
-      if (name === 'prevKv') return [name, value === undefined ? undefined : modelValue(value as KeyValue)];
-      if (name === 'responses') return [name, (value as object[]).map(resultOf)];
-      return [name, value];
-    }),
-  );
-}
-
-/** As `Model.apply` answers. */
-export function answerOf(outcome: Outcome): unknown {
-  const { revision } = outcome;
-  return outcome.ok ? { result: resultOf(outcome.result), revision } : { refusal: outcome.refusal, revision };
-}
+import type { Model, ModelEvent } from './model.ts';
+import { modelValue, resultOf } from './shapes.ts';
 
 export function eventsOf(machine: Machine, revision: number): ModelEvent[] {
   return machine.history.eventsOf(revision).map((event) => {

@@ -8,9 +8,10 @@ import { unpackCommands } from '../../src/state/codec.ts';
 import { Machine } from '../../src/state/machine.ts';
 import type { Entry } from '../../src/store/entry.ts';
 import { randomLog, range } from './commands.ts';
-import { answerOf, eventsOf, expectAlike } from './compare.ts';
+import { eventsOf, expectAlike } from './compare.ts';
 import { ImageDouble } from './image-double.ts';
 import { Model } from './model.ts';
+import { answerOf } from './shapes.ts';
 
 const seeds = Array.from({ length: 40 }, (_, i) => i + 1);
 

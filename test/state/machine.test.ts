@@ -4,7 +4,8 @@ import type { Command } from '../../src/state/command.ts';
 import { Machine } from '../../src/state/machine.ts';
 import type { Outcome, RangeResult, Result, TxnResult } from '../../src/state/outcome.ts';
 import { bytes, compare, del, Feeder, INT64_MIN, put, range, text, txn } from './commands.ts';
-import { eventsOf, modelValue } from './compare.ts';
+import { eventsOf } from './compare.ts';
+import { modelValue } from './shapes.ts';
 
 let machine: Machine;
 let feeder: Feeder;
