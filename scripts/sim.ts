@@ -75,7 +75,7 @@ function runOne(schedule: Schedule): number {
   const began = process.cpuUsage();
   const outcome = tryOnce(schedule);
   const { user, system } = process.cpuUsage(began);
-  if (outcome.failing !== undefined) return reportFailure(schedule, outcome, { shrinkSeconds, json });
+  if (outcome.failing !== undefined) return reportFailure(schedule, outcome, { shrinkSeconds, json, file });
   progress.passed(outcome.report, (user + system) / 1_000);
   const trace = flags.get('trace');
   if (trace !== undefined) outcome.writeTrace(trace);

@@ -38,7 +38,7 @@ export function tryOnce(schedule: Schedule): Failed | Passed {
 export function reportFailure(
   schedule: Schedule,
   { failing, message }: Failed,
-  options: { readonly shrinkSeconds: number; readonly json: boolean },
+  options: { readonly shrinkSeconds: number; readonly json: boolean; readonly file?: string | undefined },
 ): number {
   const say = (line: string): void => {
     if (!options.json) process.stdout.write(`${line}\n`);
@@ -63,7 +63,9 @@ export function reportFailure(
   const after = `${small.tries} tries${small.timedOut ? ', out of time' : ''}`;
   say(`shrunk from ${sizeOf(schedule)} to ${sizeOf(small.schedule)} (${after})`);
   say(`written: ${name}.json, ${name}.trace (legend in docs/TESTING.md)`);
-  const again = `npm run sim -- --profile=${schedule.profile} --seed=${seed}`;
+  const { file } = options;
+  const which = file === undefined ? `--profile=${schedule.profile} --seed=${seed}` : `--schedule=${file}`;
+  const again = `npm run sim -- ${which}`;
   const commit = commitOfTree();
   if (options.json) {
     const { invariant, atMs } = failing;

@@ -29,7 +29,7 @@ export const expiryMutants: readonly Mutant[] = [
 `,
       ),
     ],
-    caughtBy: ['L1', 'L3'],
+    caughtBy: ['L1', 'L3', 'L11'],
     hunts: ['sim:leases', 'sim:usual'],
   },
   {
@@ -118,7 +118,7 @@ export const expiryMutants: readonly Mutant[] = [
         'const stepMs = passedMs < lessorClockStepMsMax ? passedMs : Math.max(passedMs, lessorClockStepMsMax);',
       ),
     ],
-    caughtBy: ['L12'],
+    caughtBy: ['L12', 'L4', 'L11'],
     hunts: ['scenario:stalled-leader', 'sim:leases', 'sim:usual'],
   },
   {
@@ -156,7 +156,7 @@ export const expiryMutants: readonly Mutant[] = [
         'this.primary.promotionSlice(this.#campaignMs ?? this.#nowMs);',
       ),
     ],
-    caughtBy: ['L1', 'L3'],
+    caughtBy: ['L1', 'L3', 'L11'],
     hunts: ['scenario:model-13', 'sim:leases', 'sim:usual'],
   },
   {
@@ -169,7 +169,7 @@ export const expiryMutants: readonly Mutant[] = [
         'return ttlMs + Math.ceil(ttlMs / DRIFT_DIVISOR / 1e9);',
       ),
     ],
-    caughtBy: ['L1', 'L3'],
+    caughtBy: ['L1', 'L3', 'L11'],
     hunts: ['primary', 'sim:leases', 'sim:usual'],
   },
   {
@@ -194,7 +194,7 @@ export const expiryMutants: readonly Mutant[] = [
         '    const deadlineMs = promotionDeadlineMs(nowMs, this.#electionTimeoutMs, remainingMs, grantedMs);\n    this.expiry.track(slot, this.kept?.expiry.deadlineMsOf(slot) || deadlineMs);\n',
       ),
     ],
-    caughtBy: ['L1', 'L3'],
+    caughtBy: ['L1', 'L3', 'L11'],
     hunts: ['scenario:model-15', 'primary', 'sim:leases', 'sim:usual'],
   },
 ];

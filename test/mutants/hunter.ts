@@ -14,17 +14,17 @@ export interface HuntLimits {
 }
 
 /**
- * `caught`: an invariant named it. `harmless`: an equivalent one passed, as it should. `survived`, `misfit` (the patch does not
- * apply) and `dirty` (the clean tree fails with the same seed) are failures, and so is `caught` of an equivalent one.
+ * `caught`: an invariant named it, and the clean tree passes the same seed. `harmless`: an equivalent one passed, as it should.
+ * `survived` and `misfit` (the patch does not apply) are failures, and so is `caught` of an equivalent one.
  */
 export interface Verdict {
   readonly id: string;
   readonly what: string;
-  readonly outcome: 'caught' | 'harmless' | 'survived' | 'misfit' | 'dirty';
+  readonly outcome: 'caught' | 'harmless' | 'survived' | 'misfit';
   readonly good: boolean;
   readonly invariant: string | undefined;
   readonly hunt: HuntName | undefined;
-  /** Run until it was caught, in the hunt that caught it; else in all. */
+  /** Run until it was caught, in all hunts together. */
   readonly seeds: number;
   readonly seconds: number;
   /** Crashes that name no invariant. */
@@ -40,6 +40,14 @@ interface Said {
   readonly seed?: number;
   readonly invariant?: string;
   readonly message?: string;
+}
+
+/** What hunts have come to so far. */
+interface Found {
+  seeds: number;
+  crashes: number;
+  line: string;
+  said: Said | undefined;
 }
 
 /** Hunts one mutant after the other in one bed. */
@@ -64,34 +72,49 @@ export class Hunter {
         ...rest,
       };
     };
-    const takeOut = this.#bed.plant(mutant);
-    if (takeOut instanceof Error) return verdict({ outcome: 'misfit', line: takeOut.message });
-    let seeds = 0;
-    let crashes = 0;
-    let line = '';
-    let caught: { readonly said: Said; readonly hunt: HuntName } | undefined;
-    try {
-      for (const name of mutant.hunts) {
-        const left = limits.seconds - (performance.now() - began) / 1_000;
-        if (left <= 0 || caught !== undefined) break;
-        for (const said of await this.run(name, { ...limits, seconds: left })) {
-          if (said.type === 'crash') crashes++;
-          if (said.type === 'end') seeds += said.seeds;
-          else line = firstLine(said.message ?? '');
-          if (said.type === 'caught') caught = { said, hunt: name };
-        }
-      }
-    } finally {
-      takeOut();
+    const sum: Found = { seeds: 0, crashes: 0, line: '', said: undefined };
+    for (const hunt of mutant.hunts) {
+      const secondsLeft = (): number => limits.seconds - (performance.now() - began) / 1_000;
+      const misfit = await this.#huntIn(mutant, hunt, limits, secondsLeft, sum);
+      if (misfit !== undefined) return verdict({ outcome: 'misfit', line: misfit.message });
+      const { said, seeds, crashes, line } = sum;
+      if (said !== undefined)
+        return verdict({ outcome: 'caught', invariant: said.invariant, hunt, seeds, crashes, line });
     }
-    if (caught === undefined)
-      return verdict({ outcome: mutant.equivalent === undefined ? 'survived' : 'harmless', seeds, crashes, line });
-    const { said, hunt } = caught;
-    // Whatever the clean tree fails as well proves nothing.
-    const alone = { ...limits, firstSeed: said.seed ?? 0, seeds: 1 };
-    const clean = (await this.run(hunt, alone)).every(({ type }) => type === 'end');
-    const outcome = clean ? 'caught' : 'dirty';
-    return verdict({ outcome, invariant: said.invariant, hunt, seeds: said.seeds, crashes, line });
+    const outcome = mutant.equivalent === undefined ? 'survived' : 'harmless';
+    return verdict({ outcome, seeds: sum.seeds, crashes: sum.crashes, line: sum.line });
+  }
+
+  /** One hunt, until it catches something that the clean tree does not fail with the same seed. */
+  async #huntIn(
+    mutant: Mutant,
+    hunt: HuntName,
+    limits: HuntLimits,
+    secondsLeft: () => number,
+    found: Found,
+  ): Promise<Error | undefined> {
+    let { firstSeed, seeds } = { ...limits, seeds: Math.min(limits.seeds, seedsMax(hunt)) };
+    while (seeds > 0 && secondsLeft() > 0) {
+      const takeOut = this.#bed.plant(mutant);
+      if (takeOut instanceof Error) return takeOut;
+      const all = await this.run(hunt, { firstSeed, seeds, seconds: secondsLeft() });
+      takeOut();
+      const caught = all.find(({ type }) => type === 'caught');
+      const last = all.findLast(({ type }) => type !== 'end');
+      found.crashes += all.filter(({ type }) => type === 'crash').length;
+      found.seeds += all.find(({ type }) => type === 'end')?.seeds ?? 0;
+      if (last !== undefined) found.line = firstLine(last.message ?? '');
+      if (caught?.seed === undefined) return undefined;
+      const clean = await this.run(hunt, { firstSeed: caught.seed, seeds: 1, seconds: 60 });
+      if (clean.every(({ type }) => type === 'end')) {
+        found.said = caught;
+        return undefined;
+      }
+      found.line = `the clean tree fails with seed ${caught.seed} of ${hunt} as well`;
+      seeds -= caught.seed + 1 - firstSeed;
+      firstSeed = caught.seed + 1;
+    }
+    return undefined;
   }
 
   /** Runs a hunt in the bed as it stands. */

@@ -70,7 +70,7 @@ export const leaseStateMutants: readonly Mutant[] = [
         'return nodes;',
       ),
     ],
-    caughtBy: ['D1', 'W5', 'L5', 'R11'],
+    caughtBy: ['D1', 'W5', 'L5', 'R11', 'L9'],
     hunts: ['sim:usual'],
   },
   {

@@ -56,7 +56,7 @@ export const raftMutants: readonly Mutant[] = [
         'return lastTerm >= 0 && lastIndex >= this.lastIndex;',
       ),
     ],
-    caughtBy: ['R4', 'R5', 'S1', 'R7'],
+    caughtBy: ['R4', 'R5', 'S1', 'R7', 'K1'],
     hunts: ['scenario:longer-old-log', 'raft', 'sim:usual'],
   },
   {

@@ -79,7 +79,7 @@ export const renewalMutants: readonly Mutant[] = [
     id: 'M40',
     what: 'a deadline is set, not raised',
     edits: noMax,
-    caughtBy: ['L1'],
+    caughtBy: ['L1', 'L3', 'L11'],
     hunts: ['primary', 'sim:leases', 'sim:usual'],
   },
   {
@@ -93,7 +93,7 @@ export const renewalMutants: readonly Mutant[] = [
         'const ready = released.concat(this.#line.slice(this.#start, end)).reverse();',
       ),
     ],
-    caughtBy: ['L1', 'L3'],
+    caughtBy: ['L1', 'L3', 'L11'],
     hunts: ['scenario:model-12', 'primary', 'sim:leases', 'sim:usual'],
     without: 'the order of answers per lease',
   },
@@ -148,7 +148,7 @@ export const renewalMutants: readonly Mutant[] = [
         'if ((reign.decisions.has(slot) && !this.waiting.has(id)) || this.#revokes.has(id)) return false;',
       ),
     ],
-    caughtBy: ['L1', 'L2'],
+    caughtBy: ['L1', 'L2', 'L11'],
     hunts: ['scenario:model-8', 'sim:leases', 'sim:usual'],
   },
   {

@@ -24,7 +24,14 @@ const clusterId = 1n;
 
 /** What a start finds. */
 export type Opened =
-  | { readonly type: 'opened'; readonly raft: RaftRestored; readonly machine: Machine; readonly boot: number }
+  | {
+      readonly type: 'opened';
+      readonly raft: RaftRestored;
+      readonly machine: Machine;
+      readonly boot: number;
+      /** What of the synced log is not there any more, in words. */
+      readonly missing: string | undefined;
+    }
   | { readonly type: 'refused'; readonly why: string };
 
 /** All of a data directory at one time. */
@@ -90,6 +97,7 @@ export class SimDisks {
     if (opened.type === 'damage') return { type: 'refused', why: `${opened.file} at ${opened.offset}: ${opened.what}` };
     this.wal = opened.wal;
     const { loaded } = opened;
+    const missing = this.certain.missingIn(loaded);
     this.certain.replace(loaded);
     const joined = found !== undefined && termAt(loaded, found.appliedIndex) === found.appliedTerm;
     if (!joined) {
@@ -98,7 +106,7 @@ export class SimDisks {
       this.imageGeneration = this.generation;
     }
     const machine = joined ? found : new Machine();
-    return { type: 'opened', raft: this.#restored(loaded, machine, !joined), machine, boot: this.boot };
+    return { type: 'opened', raft: this.#restored(loaded, machine, !joined), machine, boot: this.boot, missing };
   }
 
   /** The machine stops: of what is not synced any part may be lost. */

@@ -30,6 +30,17 @@ export class CertainLog implements DurableLog {
     for (const { term } of entries) this.#terms.push(term);
   }
 
+  /** What a boot does not find of what is certain, in words; undefined if it finds all. */
+  missingIn({ hardState, base, entries }: LoadedLog): string | undefined {
+    const { term, vote } = this.hardState;
+    if (hardState.term < term) return `it is in term ${hardState.term}, ${term} was on disk`;
+    if (hardState.term === term && vote !== 0n && hardState.vote !== vote) return `its vote in term ${term} is another`;
+    const { lastIndex } = this;
+    const lastTerm = lastIndex === base.index ? base.term : entries[lastIndex - base.index - 1]?.term;
+    if (lastIndex < base.index || lastTerm === this.term(lastIndex)) return undefined;
+    return `its log ends at ${base.index + entries.length}, entry ${lastIndex} of term ${this.term(lastIndex)} was on disk`;
+  }
+
   /** The log is what a boot, or an install, made of it. */
   replace({ hardState, base, entries }: LoadedLog): void {
     this.hardState = hardState;

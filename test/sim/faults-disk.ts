@@ -69,6 +69,7 @@ export const diskFaults: StrikeTable<DiskFault> = {
       s.struck();
       // An image that reaches further than what is left of the log shows it, and the member refuses to start.
       s.member.suspect = true;
+      s.member.mayForget = true;
     }
     comeBack(s);
   },

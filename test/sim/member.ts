@@ -51,6 +51,8 @@ export class SimMember implements Watched {
   staysDown = false;
   /** Its disk is damaged and it has not found out yet, or it waits for another member's image. */
   suspect = false;
+  /** Its last write group was damaged, which nobody can tell from a torn one. */
+  mayForget = false;
   imageLost = false;
   /** Replies that the node owes to clients. */
   owed = 0;
@@ -124,6 +126,9 @@ export class SimMember implements Watched {
       this.ruin(opened.why);
       return;
     }
+    if (opened.missing !== undefined && !this.mayForget)
+      throw new Violation('R13', `${this.name} starts although its log is damaged: ${opened.missing}`);
+    this.mayForget = false;
     this.boot++;
     this.bootNumbers.push(opened.boot);
     this.bootTokens.push(this.disks.token);
