@@ -27,11 +27,13 @@ export function coreOf({ schedule, members, scorched }: World): readonly SimMemb
   return undefined;
 }
 
-/** V1: a leader that serves within ten election timeouts. */
+/** V1: a leader that serves within ten election timeouts, on links that lose (almost) nothing. */
 export function settle(world: World, core: readonly SimMember[]): void {
   const leads = (): boolean => core.some(({ node }) => node?.raft.role === 'leader' && node.raft.ownTermCommitted);
-  if (!world.runUntil(leads, 10 * world.electionTimeoutMs))
-    throw new Violation('V1', 'no leader of the core within ten election timeouts');
+  // Links that go on losing one message in ten make a campaign of two fail every third time: that is V5's, with a wider bound.
+  const timeouts = world.schedule.noise.loss > 0.01 ? 40 : 10;
+  if (!world.runUntil(leads, timeouts * world.electionTimeoutMs))
+    throw new Violation('V1', `no leader of the core within ${timeouts} election timeouts`);
 }
 
 /** V2: equal applied index within 30 s, of all whose damage did not come to light when they were started. Equal states are the observer's to check. */
