@@ -7,7 +7,7 @@
 import type { LeaseId } from '../../../src/state/command.ts';
 import type { Index, Term } from '../../../src/store/entry.ts';
 import { fail } from './fail.ts';
-import { type LessorTimes, stretched } from './lessor-time.ts';
+import { type LessorTime, type LessorTimes, stretched } from './lessor-time.ts';
 import type { Life, LifeEvents, Lives } from './lives.ts';
 import type { Proposed, Reign, Reigns } from './reigns.ts';
 import { isDuty, type Place } from './state-checks.ts';
@@ -152,28 +152,28 @@ export class DutyChecks {
     }
   }
 
-  /** L14: within a command, in the order of deadlines, as far as they are known to within the drift of clocks. */
+  /** L14: within a command, in the order of deadlines, as far as they are known to within the drift and the stalls of clocks. */
   #isInOrder(gone: readonly Life[], reign: Reign): void {
-    let latest = Number.NEGATIVE_INFINITY;
+    let latest: LessorTime = { low: Number.NEGATIVE_INFINITY, high: Number.NEGATIVE_INFINITY };
     for (const life of gone) {
       const deadline = this.#deadlineOf(life, reign);
       if (deadline === undefined) continue;
-      const slack = 3 * this.#options.tickMs + 0.005 * (deadline - reign.began.high);
-      if (deadline + slack < latest)
-        fail('L14', `lease ${life.id} is expired after one that was due ${latest - deadline} ms later`);
-      latest = Math.max(latest, deadline);
+      const slack = 3 * this.#options.tickMs + 0.005 * (deadline.high - reign.began.high);
+      const late = Math.min(latest.low - deadline.low, latest.high - deadline.high);
+      if (late > slack) fail('L14', `lease ${life.id} is expired after one that was due ${late} ms later`);
+      if (deadline.low > latest.low) latest = deadline;
     }
   }
 
   /** In the reign's lessor time; undefined if a renewal may have raised it. */
-  #deadlineOf(life: Life, reign: Reign): number | undefined {
+  #deadlineOf(life: Life, reign: Reign): LessorTime | undefined {
     const touched = this.#touched.get(life.id);
     if (this.#open.has(life.id) || (touched !== undefined && touched.term >= reign.term)) return undefined;
     const leftMs = this.#reigns.leftAtStart(reign.term, life);
-    if (leftMs !== undefined) return reign.began.high + this.#options.electionTimeoutMs + stretched(leftMs);
+    if (leftMs !== undefined) return later(reign.began, this.#options.electionTimeoutMs + stretched(leftMs));
     const { born } = this.#careOf(life);
     if (born?.term !== reign.term || this.#extension(born, reign) > 0) return undefined;
-    return born.high + stretched(life.grantedMs);
+    return later(born, stretched(life.grantedMs));
   }
 
   /** While a promotion goes through the leases, one that is granted or renewed may be given the newcomers' election timeout. */
@@ -256,6 +256,10 @@ export class DutyChecks {
     }
     return care;
   }
+}
+
+function later({ low, high }: LessorTime, byMs: number): LessorTime {
+  return { low: low + byMs, high: high + byMs };
 }
 
 function isLater(a: Moment, b: Moment): boolean {

@@ -16,8 +16,13 @@ export interface Reign {
   readonly member: MemberId;
   readonly beganMs: number;
   readonly began: LessorTime;
-  /** Lower bound of its lessor time at the proposal of its newest entry that was chosen. */
+  /**
+   * Lower bound of its lessor time at the newest turn whose entries are all chosen: what was due by then must be among them. The turn
+   * of the newest chosen entry itself may have more of them under way, and proposals may have been barred before it (R14).
+   */
   creditLow: number;
+  /** Of the turn of its newest chosen entry. */
+  pending: { readonly atMs: number; readonly low: number };
   /** The longest from proposal to the first application, in lessor time. */
   latency: number;
 }
@@ -103,13 +108,17 @@ export class Reigns {
     const proposed = this.#proposed[index];
     const reign = this.#byTerm.get(term);
     if (reign === undefined || proposed?.term !== term) return;
-    reign.creditLow = Math.max(reign.creditLow, proposed.time.low);
+    if (proposed.atMs > reign.pending.atMs) {
+      reign.creditLow = Math.max(reign.creditLow, reign.pending.low);
+      reign.pending = { atMs: proposed.atMs, low: proposed.time.low };
+    }
     reign.latency = Math.max(reign.latency, this.#times.of(reign.member).high - proposed.time.high);
   }
 
   #begin(id: MemberId, term: Term, nowMs: number): void {
     const began = this.#times.of(id);
-    const reign = { term, member: id, beganMs: nowMs, began, creditLow: began.low, latency: 0 };
+    const pending = { atMs: nowMs, low: began.low };
+    const reign = { term, member: id, beganMs: nowMs, began, creditLow: began.low, pending, latency: 0 };
     this.#byTerm.set(term, reign);
     // A leader of an older term may come on duty late; in the order of terms it stands where it belongs.
     this.#list.push(reign);
