@@ -98,14 +98,19 @@ export class WatchChecks {
       (revision === session.next && this.#at(watch, revision).indexOf(expected) < session.part)
     )
       fail(
-        this.#isRepeated(watch, key, revision) ? 'W2' : 'W1',
+        isRepeated(watch.events, key, revision) ? 'W2' : 'W1',
         `${what} comes after ${session.next - 1} was delivered`,
       );
     if (revision > session.next && session.part > 0)
       fail('W4', `${what} comes before revision ${session.next} is whole`);
     const missed = this.#skip(watch, session, revision - 1);
-    if (missed !== undefined)
-      fail('W3', `${what} comes, the ${missed.type} of ${missed.key} at ${session.next} is left out`);
+    if (missed !== undefined) {
+      const later = isIn(watch.events, missed.key, session.next);
+      fail(
+        later ? 'W1' : 'W3',
+        `${what} comes, the ${missed.type} of ${missed.key} at ${session.next} does not before it`,
+      );
+    }
     const mine = this.#at(watch, revision);
     if (mine[session.part] !== expected)
       fail('W3', `${what} comes, the event of ${mine[session.part]?.key} before it is left out`);
@@ -132,15 +137,19 @@ export class WatchChecks {
     return undefined;
   }
 
-  #isRepeated({ events }: WatchRecord, key: string, revision: number): boolean {
-    return events.filter(({ kv }) => kv.modRevision === revision && byteString(kv.key) === key).length > 1;
-  }
-
   /** The events of a revision that concern the watch, in order. */
   #at(watch: WatchRecord, revision: number): ModelEvent[] {
     const events = this.#model.events.get(revision) ?? [];
     return events.filter((event) => concerns(watch, event));
   }
+}
+
+function isIn(events: readonly WatchEvent[], key: string, revision: number): boolean {
+  return events.some(({ kv }) => kv.modRevision === revision && byteString(kv.key) === key);
+}
+
+function isRepeated(events: readonly WatchEvent[], key: string, revision: number): boolean {
+  return events.filter(({ kv }) => kv.modRevision === revision && byteString(kv.key) === key).length > 1;
 }
 
 /** W12: a reading stops when it has enough. */
