@@ -137,3 +137,12 @@ export const peerListElementsMax = 1024 * 1024;
 /** Between two pings of an HTTP/2 connection, and what its answer may take before it is closed. */
 export const grpcPingMs = 60_000;
 export const grpcPingAnswerMsMax = 10_000;
+
+/** A JSON body may be this many times as long as the message it stands for: base64, names, white space. */
+export const jsonBytesPerMessageByteMax = 2;
+/** Bytes of JSON bodies that are still arriving, on all connections; what would go beyond is refused. */
+export const jsonBodiesBytesMax = 64 * 1024 * 1024;
+/** Open braces and brackets of a JSON body, as Go's encoding/json. */
+export const jsonDepthMax = 10_000;
+/** Messages within messages of a JSON body; protobufjs takes no more than a hundred. */
+export const jsonMessageDepthMax = 90;

@@ -145,7 +145,8 @@ export class Wire {
   constructor() {
     this.#root = new protobuf.Root();
     const folder = fileURLToPath(new URL('../../proto/', import.meta.url));
-    this.#root.resolvePath = (_origin, target) => `${folder}${target}`;
+    // Options of methods are read without the file that declares them, which is Google's.
+    this.#root.resolvePath = (_origin, target) => (target.startsWith('google/api/') ? null : `${folder}${target}`);
     this.#root.loadSync('etcd/rpc.proto', { keepCase: true });
   }
 

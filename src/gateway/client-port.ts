@@ -18,6 +18,8 @@ export interface ClientPortOptions {
   readonly streamsPerConnection?: number;
   readonly streamBufferBytes?: number;
   readonly keepAlivesPerStream?: number;
+  /** What JSON bodies that are arriving may hold together. */
+  readonly jsonBodiesBytes?: number;
   readonly progressIntervalMs?: number;
   readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
   readonly grpcIdleMs?: number;
@@ -34,15 +36,20 @@ export function clientPort(options: ClientPortOptions): ClientListener {
     ...(progressIntervalMs === undefined ? {} : { progressIntervalMs }),
     ...(keepAlivesPerStream === undefined ? {} : { keepAlivesPerStream }),
   });
+  const messageBytesMax = member.options.maxRequestBytes + receiveSlackBytes;
+  const streamBytesMax = options.streamBufferBytes ?? watchStreamBufferBytesMax;
   const http2 = new GrpcJsTransport(table, {
-    receiveBytesMax: member.options.maxRequestBytes + receiveSlackBytes,
+    receiveBytesMax: messageBytesMax,
     streamsPerConnectionMax: options.streamsPerConnection ?? streamsPerConnectionMax,
-    streamBufferBytesMax: options.streamBufferBytes ?? watchStreamBufferBytesMax,
+    streamBufferBytesMax: streamBytesMax,
     ...(options.ping === undefined ? {} : { ping: options.ping }),
     ...(options.grpcIdleMs === undefined ? {} : { idleMs: options.grpcIdleMs }),
     onBug,
   });
-  return new ClientListener({ ...options.accept, http2, http1: gatewayServer({ member, metrics, onBug }) });
+  const { jsonBodiesBytes: bodiesBytesMax } = options;
+  const limits = { messageBytesMax, streamBufferBytesMax: streamBytesMax };
+  const api = { table, ...limits, ...(bodiesBytesMax === undefined ? {} : { bodiesBytesMax }) };
+  return new ClientListener({ ...options.accept, http2, http1: gatewayServer({ member, metrics, onBug, api }) });
 }
 
 /** The pages alone, for --listen-metrics-urls: who may scrape a member need not be let near its keys and leases. */

@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 on the client port: /health, /livez, /readyz, /version, /metrics, and /state (applied index and digest, equal on all
- * members). etcd's JSON gateway joins here later. Owns answers, not sockets (the accept layer watches those).
+ * HTTP/1.1 on the client port: /health, /livez, /readyz, /version, /metrics, /state (applied index and digest, equal on all
+ * members), and etcd's JSON gateway under /v3/ (json-api.ts). Owns answers, not sockets (the accept layer watches those).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { httpHeadBytesMax, httpIdleMsMax } from '../base/limits.ts';
@@ -8,17 +8,23 @@ import type { Metrics } from '../ops/metrics.ts';
 import { etcdClusterVersion, etcdVersion, leaseholdVersion } from '../ops/version.ts';
 import type { Member } from '../rpc/member.ts';
 import { type CheckName, checksOf, health, runChecks } from './health.ts';
+import { corsHeaders } from './http-call.ts';
+import { JsonApi, type JsonApiOptions } from './json-api.ts';
 
 export interface GatewayOptions {
   readonly member: Member;
   readonly metrics: Metrics;
   readonly onBug: (error: unknown) => void;
+  /** Without it there are only the pages. */
+  readonly api?: Omit<JsonApiOptions, 'onBug' | 'onWaits'>;
 }
 
 interface Page {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  /** What may be asked of it instead. */
+  readonly allow?: string;
 }
 
 const textType = 'text/plain; charset=utf-8';
@@ -26,11 +32,14 @@ const jsonType = 'application/json';
 
 /** A server that never listens itself: connections are handed to it with `emit('connection')`. */
 export function gatewayServer(options: GatewayOptions): Server {
+  const { onBug } = options;
+  const onWaits = (request: IncomingMessage, waits: boolean): void => void server.emit('waits', request, waits);
+  const api = options.api === undefined ? undefined : new JsonApi({ ...options.api, onBug, onWaits });
   const server = createServer(
     { maxHeaderSize: httpHeadBytesMax, keepAliveTimeout: httpIdleMsMax, requestTimeout: 0, headersTimeout: 0 },
     (request, response) => {
-      answer(request, response, options).catch((error: unknown) => {
-        options.onBug(error);
+      answer(request, response, options, api).catch((error: unknown) => {
+        onBug(error);
         response.destroy();
       });
     },
@@ -42,24 +51,54 @@ export function gatewayServer(options: GatewayOptions): Server {
   return server;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, options: GatewayOptions): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: GatewayOptions,
+  api: JsonApi | undefined,
+): Promise<void> {
+  const url = urlOf(request);
+  const found = url === undefined ? undefined : api?.find(decodedPath(url), request.method);
+  if (api !== undefined && typeof found === 'object' && request.method !== 'OPTIONS') {
+    api.serve(found, request, response);
+    return;
+  }
   request.resume();
-  const page = await pageFor(request, options);
+  if (request.method === 'OPTIONS') {
+    // As etcd, whatever the path: a browser asks before it posts.
+    response.writeHead(200, { ...corsHeaders, 'Content-Length': 0 });
+    response.end();
+    return;
+  }
+  const page = typeof found === 'string' ? apiPages[found] : await pageFor(request, url, options);
   response.writeHead(page.status, {
-    'Access-Control-Allow-Headers': 'accept, content-type, authorization',
-    'Access-Control-Allow-Methods': 'POST, GET, OPTIONS, PUT, DELETE',
-    'Access-Control-Allow-Origin': '*',
+    ...corsHeaders,
     'Content-Type': page.type,
+    ...(page.status === 404 || page.status === 405 ? { 'X-Content-Type-Options': 'nosniff' } : {}),
+    ...(page.allow === undefined ? {} : { Allow: page.allow }),
     'Content-Length': Buffer.byteLength(page.body),
-    ...(page.status === 405 ? { Allow: 'GET' } : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : page.body);
 }
 
-async function pageFor(request: IncomingMessage, { member, metrics }: GatewayOptions): Promise<Page> {
-  // Only the path and query matter; a target that is no path (or lies about its host) is just not found.
-  const target = request.url ?? '';
-  const url = URL.canParse(target, 'http://member') ? new URL(target, 'http://member') : undefined;
+/** Only the path and query matter; a target that is no path (or lies about its host) is just not found. */
+function urlOf({ url: target = '' }: IncomingMessage): URL | undefined {
+  return URL.canParse(target, 'http://member') ? new URL(target, 'http://member') : undefined;
+}
+
+function decodedPath({ pathname }: URL): string {
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return pathname;
+  }
+}
+
+async function pageFor(
+  request: IncomingMessage,
+  url: URL | undefined,
+  { member, metrics }: GatewayOptions,
+): Promise<Page> {
   const [, first = '', check, ...rest] = (url?.pathname ?? '').split('/');
   if (url === undefined || rest.length > 0) return notFound;
   if (first === 'livez' || first === 'readyz') return checkPage(member, request.method, first, check, url.searchParams);
@@ -116,4 +155,9 @@ function isRead(method: string | undefined): boolean {
 }
 
 const notFound: Page = { status: 404, type: textType, body: '404 page not found\n' };
-const notAllowed: Page = { status: 405, type: textType, body: 'Method Not Allowed\n' };
+const notAllowed: Page = { status: 405, type: textType, body: 'Method Not Allowed\n', allow: 'GET' };
+/** Under /v3/, in the words of etcd's gateway. */
+const apiPages: Readonly<Record<'notFound' | 'notAllowed', Page>> = {
+  notFound: { status: 404, type: textType, body: 'Not Found\n' },
+  notAllowed: { status: 405, type: textType, body: 'Method Not Allowed\n' },
+};

@@ -4,7 +4,7 @@
  * moment. What an HTTP/2 client says first is read in http2-opening.ts; then the socket itself is handed on, all bytes put
  * back. Knows neither services nor routes.
  */
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import {
   connectionsMax,
@@ -216,6 +216,13 @@ export class ClientListener {
       response.once('close', () => {
         connection.deadlineMs = performance.now() + httpIdleMs;
       });
+    });
+    // A call may take as long as its service says; until it is made, and once it is answered, the client has a deadline.
+    http1.on('waits', (request: IncomingMessage, waits: boolean) => {
+      const connection = this.#connections.get(request.socket);
+      if (connection !== undefined) {
+        connection.deadlineMs = waits ? Number.POSITIVE_INFINITY : performance.now() + httpRequestMs;
+      }
     });
   }
 

@@ -33,7 +33,9 @@ const root = loadRoot();
 
 function loadRoot(): protobuf.Root {
   const loaded = new protobuf.Root();
-  loaded.resolvePath = (_origin, target) => fileURLToPath(new URL(target, protoFolder));
+  // Options of methods are read without the file that declares them, which is Google's.
+  loaded.resolvePath = (_origin, target) =>
+    target.startsWith('google/api/') ? null : fileURLToPath(new URL(target, protoFolder));
   loaded.loadSync([...protoFiles]);
   loaded.resolveAll();
   return loaded;
@@ -76,6 +78,32 @@ export function declaredMethods(): ReadonlyMap<string, CallKind> {
       } else if (item instanceof protobuf.Namespace) visit(item);
     }
   }
+}
+
+/** A message type as it is declared, for the JSON gateway, which prints and reads fields by their declared names. */
+export function reflected(typeName: string): protobuf.Type {
+  return root.lookupType(typeName);
+}
+
+/** Paths of the `google.api.http` option of a method, main binding first; empty: HTTP does not reach it. */
+export function httpPaths(fullName: string): readonly string[] {
+  const [service, name] = splitMethodName(fullName);
+  const options = root.lookupService(service).methods[name]?.parsedOptions as
+    | readonly MethodOptions[]
+    | null
+    | undefined;
+  const rules = (options ?? []).map((option) => option['(google.api.http)']).filter((rule) => rule !== undefined);
+  return rules.flatMap((rule) => [rule, ...[rule.additional_bindings ?? []].flat()]).map((rule) => rule.post);
+}
+
+/** A method's options as protobufjs parses them. All of ours are posts with the whole body as the message. */
+interface MethodOptions {
+  readonly '(google.api.http)'?: HttpRule;
+}
+interface HttpRule {
+  readonly post: string;
+  /** A single one stands for itself. */
+  readonly additional_bindings?: HttpRule | readonly HttpRule[];
 }
 
 /** Field names of a message type, for the test that holds `messages.ts` to the proto files. */

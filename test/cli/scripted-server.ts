@@ -39,7 +39,7 @@ export class ScriptedServer {
   static async start(script: Script): Promise<ScriptedServer> {
     const root = new protobuf.Root();
     const folder = new URL('../../proto/', import.meta.url).pathname;
-    root.resolvePath = (_origin, target) => `${folder}${target}`;
+    root.resolvePath = (_origin, target) => (target.startsWith('google/api/') ? null : `${folder}${target}`);
     root.loadSync('etcd/rpc.proto', { keepCase: true });
     const server = new Server();
     const requests: Received[] = [];

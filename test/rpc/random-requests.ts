@@ -5,7 +5,8 @@ import type { Prng } from '../../src/base/prng.ts';
 
 const folder = new URL('../../proto/', import.meta.url);
 const root = new protobuf.Root();
-root.resolvePath = (_origin, target) => fileURLToPath(new URL(target, folder));
+root.resolvePath = (_origin, target) =>
+  target.startsWith('google/api/') ? null : fileURLToPath(new URL(target, folder));
 root.loadSync(['etcd/rpc.proto', 'grpc/health/v1/health.proto']);
 root.resolveAll();
 
