@@ -51,8 +51,9 @@ export class Node {
     this.options = options;
     this.#ports = ports;
     const prng = new Prng(options.seed, 'raft');
+    const random = (): number => prng.unit();
     const { member, boot, electionTicks } = options;
-    this.raft = new Raft({ id: member, electionTicks, heartbeatTicks: 1, random: () => prng.unit() }, restored.raft);
+    this.raft = new Raft({ id: member, boot, electionTicks, heartbeatTicks: 1, random }, restored.raft);
     this.#machine = restored.machine;
     this.hub = new Hub(this.#machine.history);
     this.#clients = new Clients(options, this.electionTimeoutMs);

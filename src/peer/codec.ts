@@ -92,9 +92,11 @@ export function writePeerMessage(writer: ByteWriter, message: PeerMessage): void
     case 'timeoutNow':
       return;
     case 'roundRequest':
+      writer.varint(message.boot);
       writer.varint(message.context);
       return;
     case 'roundReply':
+      writer.varint(message.boot);
       writer.varint(message.context);
       writer.varint(message.index);
       return;
@@ -221,9 +223,9 @@ function readMessage(reader: ByteReader, type: PeerMessage['type']): PeerMessage
     case 'timeoutNow':
       return { type, from, to, term };
     case 'roundRequest':
-      return { type, from, to, term, context: reader.varint() };
+      return { type, from, to, term, boot: reader.varint(), context: reader.varint() };
     case 'roundReply':
-      return { type, from, to, term, context: reader.varint(), index: reader.varint() };
+      return { type, from, to, term, boot: reader.varint(), context: reader.varint(), index: reader.varint() };
     case 'forwardCommands': {
       const boot = reader.varint();
       const batch = reader.varint();

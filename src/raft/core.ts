@@ -30,6 +30,7 @@ interface Held {
 
 export class Core {
   readonly id: MemberId;
+  readonly boot: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
   readonly random: () => number;
@@ -69,6 +70,7 @@ export class Core {
   constructor(options: RaftOptions, restored: RaftRestored) {
     assert(options.electionTicks > options.heartbeatTicks && options.heartbeatTicks >= 1, 'election > heartbeat >= 1');
     this.id = options.id;
+    this.boot = options.boot;
     this.electionTicks = options.electionTicks;
     this.heartbeatTicks = options.heartbeatTicks;
     this.random = options.random;
@@ -83,7 +85,7 @@ export class Core {
     assert(this.commit <= this.log.lastIndex, 'R13: the log ends below what was committed');
     assert(this.log.lastTerm <= this.term, 'R13: the log is of a later term than the hard state');
     assert(this.needsSnapshot || this.handedOut >= this.log.base.index, 'R13: the log begins above the image');
-    this.tickets = newTickets(options.random());
+    this.tickets = newTickets();
     this.resetElectionTimer();
   }
 

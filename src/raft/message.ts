@@ -73,14 +73,16 @@ export interface HeartbeatReply extends Envelope {
 export interface TimeoutNow extends Envelope {
   readonly type: 'timeoutNow';
 }
-/** A follower asks for a quorum round begun after this arrives. `context` is its own, never used twice in a boot. */
+/** A follower asks for a quorum round begun after this arrives. `boot` is its start's, `context` is used once in a boot. */
 export interface RoundRequest extends Envelope {
   readonly type: 'roundRequest';
+  readonly boot: number;
   readonly context: number;
 }
-/** A quorum answered a round begun after the request with `context` arrived; `index` was committed at its start. */
+/** A quorum answered a round begun after the request with this `boot` and `context` arrived; `index` was committed at its start. */
 export interface RoundReply extends Envelope {
   readonly type: 'roundReply';
+  readonly boot: number;
   readonly context: number;
   readonly index: Index;
 }

@@ -4,6 +4,8 @@ import type { Configuration } from './types.ts';
 
 export interface RaftOptions {
   readonly id: MemberId;
+  /** This member's start counter: no two starts share one. */
+  readonly boot: number;
   /** Shortest election timeout, in ticks; the longest is just under twice that. etcd's default is 10. */
   readonly electionTicks: number;
   /** Ticks between heartbeats. */

@@ -14,6 +14,12 @@ export interface Campaign {
   readonly transfer: boolean;
 }
 
+/** A question of a follower: of which of its starts, and under which number in there. */
+export interface Asked {
+  readonly boot: number;
+  readonly context: number;
+}
+
 /** A quorum round under way (read-index.ts). */
 export interface RoundInFlight {
   /** An answer that echoes this number or a later one was given after the round began. */
@@ -21,8 +27,8 @@ export interface RoundInFlight {
   readonly index: Index;
   /** Our own tickets it answers; 0 for none. */
   readonly upTo: number;
-  /** Followers that asked, with the context to answer. */
-  readonly asked: ReadonlyMap<MemberId, number>;
+  /** Followers that asked, and what to answer. */
+  readonly asked: ReadonlyMap<MemberId, Asked>;
   readonly echoed: Set<MemberId>;
 }
 
@@ -38,7 +44,7 @@ export interface Leading {
   /** The newest round number, in every heartbeat and append. */
   newestRound: number;
   round: RoundInFlight | undefined;
-  asking: Map<MemberId, number>;
+  asking: Map<MemberId, Asked>;
 }
 
 /** Tickets of this member's own readers, whoever leads. */
@@ -51,7 +57,7 @@ export interface Tickets {
   inFlight: number;
   answered: RoundAnswer | undefined;
   lost: boolean;
-  /** As a follower: the last context used, and the first one of the question under way. */
+  /** As a follower: the last context used in this boot, and the first one of the question under way. */
   context: number;
   firstContext: number;
   askedTicks: number;
@@ -64,16 +70,15 @@ export interface Installing {
   readonly commit: Index;
 }
 
-/** No ticket out yet. `unit` is a random number in [0, 1), drawn once in a boot. */
-export function newTickets(unit: number): Tickets {
+/** No ticket out yet. */
+export function newTickets(): Tickets {
   return {
     last: 0,
     waiting: 0,
     inFlight: 0,
     answered: undefined,
     lost: false,
-    // Another start of this member asked under other numbers: an answer still on its way to it must not count for this one.
-    context: Math.floor(unit * 2 ** 24) * 2 ** 27,
+    context: 0,
     firstContext: 0,
     askedTicks: 0,
   };

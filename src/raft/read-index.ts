@@ -4,7 +4,8 @@
  * 2. A round has a number, new in its term. Heartbeats and appends carry the newest number, answers echo what they heard.
  * 3. An answer counts only if it echoes the round's own number or a later one. One that was already on its way when the
  *    round began echoes less, and proves nothing (M11, etcd-raft #397).
- * A follower's question travels as a `roundRequest` under a context of its own. Invariant: R12.
+ * A follower's question travels as a `roundRequest` under a context of its own, new in its boot; an answer to an earlier start
+ * of it, still on its way, names that boot. Invariant: R12.
  */
 import { assert } from '../base/assert.ts';
 import type { MemberId } from '../store/entry.ts';
@@ -72,24 +73,24 @@ export function tickQuestion(core: Core): void {
 
 /** We lead, and a follower asks. Its newest question takes the place of an older one that has no round yet. */
 export function onRoundRequest(core: Core, message: RoundRequest): void {
-  core.leading?.asking.set(message.from, message.context);
+  core.leading?.asking.set(message.from, { boot: message.boot, context: message.context });
 }
 
 /** The leader answered one of our questions, perhaps one that is over. */
 export function onRoundReply(core: Core, message: RoundReply): void {
   const { tickets } = core;
-  if (message.from !== core.leader || tickets.inFlight === 0) return;
+  if (message.from !== core.leader || message.boot !== core.boot || tickets.inFlight === 0) return;
   if (message.context < tickets.firstContext || message.context > tickets.context) return;
   tickets.answered = { upTo: tickets.inFlight, index: message.index };
   tickets.inFlight = 0;
 }
 
 function askLeader(core: Core): void {
-  const { tickets, leader, id, term } = core;
+  const { tickets, leader, id, term, boot } = core;
   assert(leader !== NO_MEMBER && leader !== id, 'R12: a question without a leader to ask');
   tickets.context++;
   tickets.askedTicks = 0;
-  core.send({ type: 'roundRequest', from: id, to: leader, term, context: tickets.context });
+  core.send({ type: 'roundRequest', from: id, to: leader, term, boot, context: tickets.context });
 }
 
 /** Answers everybody if a quorum, ourselves included, has echoed. */
@@ -102,8 +103,8 @@ function completeRound(core: Core, round: RoundInFlight): boolean {
     tickets.answered = { upTo: round.upTo, index: round.index };
     tickets.inFlight = 0;
   }
-  for (const [to, context] of round.asked) {
-    core.send({ type: 'roundReply', from: id, to, term, context, index: round.index });
+  for (const [to, { boot, context }] of round.asked) {
+    core.send({ type: 'roundReply', from: id, to, term, boot, context, index: round.index });
   }
   return true;
 }

@@ -37,9 +37,9 @@ export function validateMessage(message: Message, self: MemberId, configuration:
     case 'timeoutNow':
       return undefined;
     case 'roundRequest':
-      return isNumber(message.context) ? undefined : 'context is no number';
+      return isNumber(message.boot) && isNumber(message.context) ? undefined : 'boot or context is no number';
     case 'roundReply':
-      return isNumber(message.context) && isNumber(message.index) ? undefined : 'context or index is no number';
+      return [message.boot, message.context, message.index].every(isNumber) ? undefined : 'a malformed round reply';
     default:
       return 'an unknown type of message';
   }

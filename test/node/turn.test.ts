@@ -111,7 +111,7 @@ test('K3: a command aimed at a leader goes out again once an entry of a newer te
 test('R12: a follower’s read waits until it has applied what was committed when the round began', () => {
   const lone = new LoneNode().follow(2, [empty(2, 2)], 2).barrier();
   const context = lone.last('roundRequest')?.context ?? 0;
-  lone.hear({ type: 'roundReply', from: 2n, to: 1n, term: 2, context, index: 3 });
+  lone.hear({ type: 'roundReply', from: 2n, to: 1n, term: 2, boot: 1, context, index: 3 });
   expect(lone.said()).toEqual([]);
   lone.follow(2, [commandEntry(3, 2, grant, 3n, 1)], 3);
   expect(lone.said()).toEqual(['reached']);

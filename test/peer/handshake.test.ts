@@ -47,7 +47,7 @@ function editedHello(edit: (body: Buffer) => Buffer): Buffer {
 }
 
 const message = frameOf('message', (writer) =>
-  writer.raw(encodePeerMessage({ type: 'roundRequest', from: 1n, to: 2n, term: 1, context: 1 })),
+  writer.raw(encodePeerMessage({ type: 'roundRequest', from: 1n, to: 2n, term: 1, boot: 1, context: 1 })),
 );
 
 const matrix: readonly [string, () => Buffer, RefusalReason, RegExp][] = [

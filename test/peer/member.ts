@@ -154,7 +154,7 @@ export class TestMember {
 
   /** Sends one easily recognised message. */
   say(to: MemberId, context: number): void {
-    this.peers.send(to, { type: 'roundRequest', from: this.id, to, term: 1, context });
+    this.peers.send(to, { type: 'roundRequest', from: this.id, to, term: 1, boot: 1, context });
   }
 
   /** The contexts that arrived, in order. */

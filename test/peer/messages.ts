@@ -81,9 +81,9 @@ export function anyMessageOf(prng: Prng, type: PeerMessage['type'], from: bigint
     case 'timeoutNow':
       return { ...ends, type };
     case 'roundRequest':
-      return { ...ends, type, context: number() };
+      return { ...ends, type, boot: number(), context: number() };
     case 'roundReply':
-      return { ...ends, type, context: number(), index: number() };
+      return { ...ends, type, boot: number(), context: number(), index: number() };
     case 'forwardCommands':
       return { ...ends, type, boot: number(), batch: number(), commands: list(prng, 5, () => anyBytes(prng, 80)) };
     case 'forwardRefused':

@@ -61,8 +61,8 @@ export class LoneMember {
   readonly writes: Ready['write'][] = [];
   writing = false;
 
-  constructor(from: RaftRestored, random = 0.1) {
-    this.raft = new Raft({ id: 1n, electionTicks: 10, heartbeatTicks: 1, random: () => random }, from);
+  constructor(from: RaftRestored, random = 0.1, boot = 1) {
+    this.raft = new Raft({ id: 1n, boot, electionTicks: 10, heartbeatTicks: 1, random: () => random }, from);
     this.turn();
   }
 

@@ -17,6 +17,7 @@ interface Member {
   readonly id: MemberId;
   readonly disk: TwinDisk;
   raft: Raft | undefined;
+  boot: number;
   holding: boolean;
   /** Role and term as last told. */
   told: string;
@@ -204,7 +205,16 @@ class Scenario {
     this.#members = membership.configuration.voters.map((id) => {
       const disk = new TwinDisk();
       disk.write(initialLog(payload));
-      return { id, disk, raft: undefined, holding: false, told: '', applied: [], wanted: [], installing: undefined };
+      const idle = {
+        raft: undefined,
+        boot: 0,
+        holding: false,
+        told: '',
+        applied: [],
+        wanted: [],
+        installing: undefined,
+      };
+      return { id, disk, ...idle };
     });
     for (const member of this.#members) this.#start(member);
     this.#out = [];
@@ -213,7 +223,7 @@ class Scenario {
   #start(member: Member): void {
     const random = (): number => Number(member.id) / 10 + 0.001;
     member.raft = new Raft(
-      { id: member.id, electionTicks: 10, heartbeatTicks: 1, random },
+      { id: member.id, boot: ++member.boot, electionTicks: 10, heartbeatTicks: 1, random },
       member.disk.restored(this.#configuration),
     );
     member.applied = [];

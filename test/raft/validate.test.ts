@@ -35,7 +35,7 @@ describe('validate', () => {
       { ...envelope, type: 'voteReply', granted: false },
       { ...envelope, type: 'timeoutNow' },
       { ...envelope, type: 'heartbeat', commit: 0, round: 0 },
-      { ...envelope, type: 'roundReply', context: 2 ** 51, index: 3 },
+      { ...envelope, type: 'roundReply', boot: 1, context: 2 ** 51, index: 3 },
     ];
     for (const message of sound) expect(check(message)).toBeUndefined();
   });
@@ -135,6 +135,7 @@ describe('validate', () => {
       hintIndex: small,
       hintTerm: small,
       needsSnapshot: fc.boolean(),
+      boot: small,
       context: small,
       index: small,
     });

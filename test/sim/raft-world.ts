@@ -185,7 +185,7 @@ class RaftWorld {
     member.staged = undefined;
     member.turnDue = false;
     member.raft = new Raft(
-      { id: member.id, electionTicks, heartbeatTicks: 1, random: () => random.unit() },
+      { id: member.id, boot: member.boot, electionTicks, heartbeatTicks: 1, random: () => random.unit() },
       disk.restored(this.#first),
     );
     this.#checks.booted(member);
