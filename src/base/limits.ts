@@ -18,6 +18,9 @@ export const inputsPerTurnMax = 20_000;
 export const logTrailingEntriesMax = 10_000;
 /** And no more than this many bytes of them. */
 export const logTrailingBytesMax = 64 * 1024 * 1024;
+/** Log that a member keeps while its image is lost and none has come: payload bytes, and entries. */
+export const logWaitingBytesMax = 256 * 1024 * 1024;
+export const logWaitingEntriesMax = 1_000_000;
 
 /** A client's request, as etcd's --max-request-bytes. */
 export const requestBytesMax = 1_572_864;

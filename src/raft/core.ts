@@ -6,7 +6,13 @@
  * what is handed out never go back).
  */
 import { assert } from '../base/assert.ts';
-import { applyBytesPerTurnMax, heldMessagesMax, walWriteBytesMax } from '../base/limits.ts';
+import {
+  applyBytesPerTurnMax,
+  heldMessagesMax,
+  logWaitingBytesMax,
+  logWaitingEntriesMax,
+  walWriteBytesMax,
+} from '../base/limits.ts';
 import type { Entry, HardState, Index, MemberId, Term, WriteGroup } from '../store/entry.ts';
 import { NO_MEMBER } from '../store/entry.ts';
 import { Configurations } from './configurations.ts';
@@ -112,6 +118,11 @@ export class Core {
     return (
       isVoter(this.configuration, this.id) && !this.needsSnapshot && this.installing === undefined && !this.diskStuck
     );
+  }
+  /** Without an image nothing is applied and no log can go: this much is kept, and no more is taken until an image comes. */
+  get logFull(): boolean {
+    const { base, lastIndex, bytes } = this.log;
+    return this.needsSnapshot && (bytes >= logWaitingBytesMax || lastIndex - base.index >= logWaitingEntriesMax);
   }
   get ownTermCommitted(): boolean {
     return this.leading !== undefined && this.commit >= this.leading.termStart;

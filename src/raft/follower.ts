@@ -32,6 +32,8 @@ export function onAppend(core: Core, message: Append): void {
       core.refuse('an append that conflicts with a committed entry');
       return;
     }
+    // As if lost: the leader probes from here on until an image has come.
+    if ((behind[fresh] as Entry).index > log.lastIndex && core.logFull) return;
     core.append(behind.slice(fresh));
   }
   const lastNew = prevIndex + behind.length;

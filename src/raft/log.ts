@@ -11,6 +11,7 @@ import type { Entry, Index, LogBase, Term } from '../store/entry.ts';
 export class RaftLog {
   #base: LogBase;
   #entries: Entry[];
+  #bytes: number;
   #written: Index;
   #persisted: Index;
   /** Highest index of the write under way that is still what this log holds. */
@@ -20,6 +21,7 @@ export class RaftLog {
   constructor(base: LogBase, entries: readonly Entry[]) {
     this.#base = base;
     this.#entries = [...entries];
+    this.#bytes = bytesOf(entries);
     entries.forEach((entry, i) => {
       assert(entry.index === base.index + 1 + i, 'the restored log has a gap');
     });
@@ -36,6 +38,10 @@ export class RaftLog {
   }
   get lastTerm(): Term {
     return this.#entries.at(-1)?.term ?? this.#base.term;
+  }
+  /** Payload bytes of all entries. */
+  get bytes(): number {
+    return this.#bytes;
   }
   /** Handed to the disk up to here. */
   get written(): Index {
@@ -115,13 +121,14 @@ export class RaftLog {
       assert(entry.index === this.lastIndex + 1, 'an append leaves a gap');
       assert(entry.term >= this.lastTerm, 'terms fall along the log');
       this.#entries.push(entry);
+      this.#bytes += entry.payload.length;
     }
   }
 
   /** Forgets everything from `index` on; replacements follow at once, so the next write overwrites it on disk too. */
   cutFrom(index: Index): void {
     assert(index > this.#base.index && index <= this.lastIndex, 'a cut outside the log');
-    this.#entries.length = index - this.#base.index - 1;
+    this.#bytes -= bytesOf(this.#entries.splice(index - this.#base.index - 1));
     this.#written = Math.min(this.#written, index - 1);
     this.#persisted = Math.min(this.#persisted, index - 1);
     this.#underWay = Math.min(this.#underWay, index - 1);
@@ -150,7 +157,7 @@ export class RaftLog {
     if (to.index <= this.#base.index) return;
     assert(this.term(to.index) === to.term, 'R3: the image and the log name another term for one index');
     assert(to.index <= this.#persisted, 'compaction of what is not on disk yet');
-    this.#entries.splice(0, to.index - this.#base.index);
+    this.#bytes -= bytesOf(this.#entries.splice(0, to.index - this.#base.index));
     this.#base = to;
   }
 
@@ -159,8 +166,15 @@ export class RaftLog {
     const kept = this.term(base.index) === base.term ? this.#entries.slice(base.index - this.#base.index) : [];
     this.#base = base;
     this.#entries = kept;
+    this.#bytes = bytesOf(kept);
     this.#written = this.lastIndex;
     this.#persisted = this.lastIndex;
     this.#underWay = this.lastIndex;
   }
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const { payload } of entries) bytes += payload.length;
+  return bytes;
 }

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { applyBytesPerTurnMax, heldMessagesMax } from '../../src/base/limits.ts';
+import {
+  applyBytesPerTurnMax,
+  heldMessagesMax,
+  logWaitingBytesMax,
+  logWaitingEntriesMax,
+} from '../../src/base/limits.ts';
 import type { Append } from '../../src/raft/message.ts';
 import type { Entry } from '../../src/store/entry.ts';
 import { entry, LoneMember, restored } from './lone-member.ts';
@@ -119,6 +124,55 @@ describe('follower', () => {
     member.hear(append(2, 5, 1, [entry(6, 2)]));
     for (let i = 0; i < 2 * heldMessagesMax; i++) member.hear(append(2, 6, 2, []));
     expect(member.raft.describe().heldMessages).toBe(heldMessagesMax);
+  });
+
+  describe('an image that is lost, and none that comes', () => {
+    const waiting = (entries: readonly Entry[]): LoneMember =>
+      new LoneMember(
+        restored(3, [], {
+          base: { index: 1, term: 1 },
+          entries,
+          applied: 0,
+          needsSnapshot: true,
+          hardState: { term: 1, vote: 0n, commit: 1 },
+        }),
+      );
+
+    test('the log is taken up to a limit of bytes; what comes then is as if lost; with the image it goes on', () => {
+      const member = waiting([]);
+      const payload = Buffer.alloc(logWaitingBytesMax / 64);
+      const large = (index: number): Entry => ({ ...entry(index, 1), payload });
+      for (let index = 2; index < 66; index++) {
+        expect(member.hear(append(1, index - 1, 1, [large(index)], index))).toMatchObject([{ match: index }]);
+      }
+      expect(member.hear(append(1, 65, 1, [large(66)], 66))).toEqual([]);
+      expect([member.raft.lastIndex, member.raft.commit]).toEqual([65, 65]);
+      // It lives, answers rounds and says what it needs.
+      expect(member.hear({ type: 'heartbeat', from: 2n, to: 1n, term: 1, commit: 65, round: 3 })).toMatchObject([
+        { type: 'heartbeatReply', round: 3, needsSnapshot: true },
+      ]);
+      expect(member.hear(append(1, 65, 1, [], 65))).toMatchObject([{ accepted: true, match: 65 }]);
+      // A tail of another leader is replaced at the limit too: the log grows no longer by it.
+      const other = { ...large(65), term: 2 };
+      expect(waiting(Array.from({ length: 64 }, (_, i) => large(i + 2))).hear(append(2, 64, 1, [other]))).toMatchObject(
+        [{ accepted: true, match: 65 }],
+      );
+      const meta = { index: 65, term: 1, configuration: member.raft.configuration };
+      expect(member.raft.beginInstall({ from: 2n, to: 1n, term: 1, meta })).toBeDefined();
+      member.raft.installed();
+      member.turn();
+      expect(member.hear(append(1, 65, 1, [large(66)], 66))).toMatchObject([{ accepted: true, match: 66 }]);
+    });
+
+    test('and up to a limit of entries', () => {
+      const payload = Buffer.from('a');
+      const held = Array.from({ length: logWaitingEntriesMax - 1 }, (_, i) => ({ ...entry(i + 2, 1), payload }));
+      const member = waiting(held);
+      const last = logWaitingEntriesMax + 1;
+      expect(member.hear(append(1, last - 1, 1, [entry(last, 1)]))).toMatchObject([{ match: last }]);
+      expect(member.hear(append(1, last, 1, [entry(last + 1, 1)]))).toEqual([]);
+      expect(member.raft.lastIndex).toBe(last);
+    });
   });
 });
 
