@@ -133,8 +133,11 @@ export const heldMessagesMax = 1_024;
 export const imageScanRecordsMax = 1_000;
 /** Bytes of a snapshot that arrive before they are written to the staged image as one synced batch. */
 export const snapshotStageBytesMax = 4 * 1024 * 1024;
-/** Free bytes of the disk kept back for deletes, revokes and expiry, unless a tenth of the disk is less (`disk/space.ts`). */
-export const diskReserveBytesMax = 64 * 1024 * 1024;
+/**
+ * Free bytes of the disk kept back for deletes, revokes and expiry. In it fit, at once: the log's next segment (16 MiB), the image's
+ * write under way and the next one (4 MiB each), and the tables that LevelDB writes before it deletes those they replace (26 MiB).
+ */
+export const diskReserveBytes = 64 * 1024 * 1024;
 /** Elements of one list in a peer message: bounds what a small frame can make us allocate. */
 export const peerListElementsMax = 1024 * 1024;
 /** Between two pings of an HTTP/2 connection, and what its answer may take before it is closed. */

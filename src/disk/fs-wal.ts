@@ -3,8 +3,9 @@
  * descriptors, the spare segment and the sticky failure; the bytes are `store/wal-*.ts`'s. Invariants: S1, S2, S4, S5, R6, R13.
  *
  * The *spare* is the next segment, made in the background as soon as the present one is in use, so that a rollover costs two
- * syncs. It is also the disk's reserve: when there is no space for it, the log goes on in the present segment, `onSpaceLow` is
- * called, and `reserveBytes` says how much can still be written. Only when that is used up does a write fail.
+ * syncs. It is also the disk's reserve: when there is no space for it, `spaceLow` holds and `onSpaceLow` is called, so that the node
+ * refuses growth at once, and the log goes on in the present segment; it is tried again. Only when the rest of that segment
+ * (`reserveBytes`) is used up does a write fail.
  */
 import { randomBytes } from 'node:crypto';
 import { assert, unreachable } from '../base/assert.ts';
@@ -24,8 +25,8 @@ const SPARE_RETRY_MS = 1_000;
 export interface FsWalOptions {
   /** Size of new segments; default 16 MiB. Existing ones keep theirs. */
   readonly segmentBytes?: number;
-  /** There was no space for a spare: refuse growth. Called again at every vain attempt, with what can still be written. */
-  readonly onSpaceLow?: (reserveBytes: number) => void;
+  /** There was no space for a spare: refuse growth. Called again at every vain attempt. */
+  readonly onSpaceLow?: () => void;
   /** The system calls; tests make some fail. */
   readonly calls?: WalCalls;
 }
@@ -63,7 +64,7 @@ interface Spare {
 export class FsWal implements Wal {
   readonly #files: SegmentFiles;
   readonly #tail: WalTail;
-  readonly #onSpaceLow: (reserveBytes: number) => void;
+  readonly #onSpaceLow: () => void;
   #fd: number;
   #spare: Spare | undefined;
   #outstanding = false;
@@ -71,6 +72,7 @@ export class FsWal implements Wal {
   /** Work on other files than the one written to, one after the other; never rejects. */
   #background: Promise<void> = Promise.resolve();
   #spareWanted = false;
+  #spaceLow = false;
   #retry: NodeJS.Timeout | undefined;
   #closing: (() => void) | undefined;
   #closed = false;
@@ -125,6 +127,11 @@ export class FsWal implements Wal {
   /** Bytes that can be written without asking the file system for space: the rest of the present segment, and the spare. */
   get reserveBytes(): number {
     return this.#tail.roomBytes + (this.#spare === undefined ? 0 : this.#spare.sizeBytes - 2 * SECTOR_BYTES);
+  }
+
+  /** The last attempt to make a spare found no space. */
+  get spaceLow(): boolean {
+    return this.#spaceLow;
   }
 
   /** The first failed write or sync, if there was one: the process must exit (S4). */
@@ -223,6 +230,7 @@ export class FsWal implements Wal {
   async #make(creation: WalStep & { readonly type: 'create' }): Promise<void> {
     const fd = await this.#files.make(creation);
     this.#spare = { segment: creation.segment, sizeBytes: creation.sizeBytes, fd };
+    this.#spaceLow = false;
   }
 
   #deleteDropped(): void {
@@ -236,7 +244,8 @@ export class FsWal implements Wal {
         this.#failed ??= error;
         return;
       }
-      this.#onSpaceLow(this.reserveBytes);
+      this.#spaceLow = true;
+      this.#onSpaceLow();
       if (this.#closed) return;
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.#makeSpare(), SPARE_RETRY_MS).unref();

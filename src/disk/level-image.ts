@@ -1,6 +1,6 @@
 /**
  * The image on LevelDB (house §4): a rebuildable cache of the applied state. Owns: one open store, one synced batch at a time,
- * reads of one moment for scans and snapshots. Does not judge what it reads (`image-check.ts` does) and never repairs:
+ * reads of one moment for scans and snapshots. Does not judge what it reads (`state/image-verifier.ts` does) and never repairs:
  * LevelDB's own checks are too weak to trust (reliability §0.1), so whatever is wrong ends in a rebuilt image.
  * Invariants: S1 (synced before `done`), S4 (the first error is the last word), D3 (one batch, whole or not at all).
  */
@@ -69,6 +69,15 @@ export class LevelImage implements Image {
     });
     await store.open();
     return new LevelImage(store, directory, seam);
+  }
+
+  get directory(): string {
+    return this.#directory;
+  }
+
+  /** Not closed, nor closing. */
+  get isOpen(): boolean {
+    return this.#store.status === 'open';
   }
 
   /** The first write that failed, if any: nothing after it is accepted. */

@@ -7,6 +7,8 @@ import type { LoadedLog, Wal } from '../store/wal.ts';
 import type { WalIdentity } from '../store/wal-format.ts';
 
 export interface ClosableWal extends Wal {
+  /** There is no space for what follows the present segment: growth must be refused. */
+  readonly spaceLow: boolean;
   /** Waits for the write under way and gives up the files. */
   close(): Promise<void>;
 }

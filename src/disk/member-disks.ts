@@ -14,6 +14,7 @@ import type { LevelImage } from './level-image.ts';
 import type { ClosableWal, LogDisk } from './log-disk.ts';
 import { openSnapshot, type SnapshotSource } from './snapshot-read.ts';
 import { SnapshotStage } from './snapshot-stage.ts';
+import { type DiskSpace, measureSpace } from './space.ts';
 
 export interface MemberDisksParts {
   readonly paths: DataPaths;
@@ -80,6 +81,12 @@ export class MemberDisks {
     this.#assertNotInstalling();
     this.#writing++;
     this.#image.write(batch, (error) => this.#written(done, error));
+  }
+
+  /** What is left of the disk: nothing once the log found no space, whatever the file system counts (a user's quota, say). */
+  async space(): Promise<DiskSpace> {
+    const measured = await measureSpace(this.#parts.paths.root);
+    return this.#wal.spaceLow ? { ...measured, freeBytes: 0 } : measured;
   }
 
   /** Opens the image as it is on disk for a stream to another member. Rejects if it holds nothing yet, or nothing good. */

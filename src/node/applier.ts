@@ -37,10 +37,12 @@ export class Applier {
     return this.#writing;
   }
 
-  /** Hands the image to disk when it is due: a second old or 4 MiB, and one at a time. */
-  flush(machine: Machine, nowMs: number): void {
+  /** Hands the image to disk when it is due: a second old or 4 MiB, and one at a time. With the disk low at once: no log goes before. */
+  flush(machine: Machine, nowMs: number, diskLow: boolean): void {
     if (this.#writing || machine.pendingImageBytes === 0) return;
-    if (machine.pendingImageBytes < imageFlushBytesMax && nowMs - this.#writtenAtMs < imageFlushMsMax) return;
+    const due =
+      diskLow || machine.pendingImageBytes >= imageFlushBytesMax || nowMs - this.#writtenAtMs >= imageFlushMsMax;
+    if (!due) return;
     if (machine.appliedIndex > this.#raft.persistedIndex) return;
     const batch = machine.takeImageBatch();
     if (batch === undefined) return;
@@ -49,12 +51,15 @@ export class Applier {
     this.#ports.image.write(batch);
   }
 
-  /** The image is on disk up to `appliedIndex`: the log below it may go, but for a tail that spares slow members a snapshot. */
-  imageWritten(appliedIndex: Index): void {
+  /**
+   * The image is on disk up to `appliedIndex`: the log below it may go, but for a tail that spares slow members a snapshot. With the
+   * disk low that tail goes too: deletes, revokes and expiry need the room (S5).
+   */
+  imageWritten(appliedIndex: Index, diskLow: boolean): void {
     assert(this.#writing && appliedIndex >= this.#imageIndex, 'S1: image writes return in order, one at a time');
     this.#writing = false;
     this.#imageIndex = appliedIndex;
-    this.#dropLog();
+    this.#dropLog(diskLow);
   }
 
   /** A snapshot stream to `member` begins with the image as it is on disk. */
@@ -72,8 +77,9 @@ export class Applier {
     this.#pins.clear();
   }
 
-  #dropLog(): void {
-    let upTo = Math.min(this.#imageIndex, this.#raft.indexBeforeTail(this.#trailingEntriesMax, logTrailingBytesMax));
+  #dropLog(diskLow: boolean): void {
+    const bytesMax = diskLow ? 0 : logTrailingBytesMax;
+    let upTo = Math.min(this.#imageIndex, this.#raft.indexBeforeTail(this.#trailingEntriesMax, bytesMax));
     for (const pinned of this.#pins.values()) upTo = Math.min(upTo, pinned);
     if (upTo <= this.#raft.base.index) return;
     this.#raft.compact(upTo);

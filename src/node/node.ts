@@ -93,7 +93,7 @@ export class Node {
     const ready = this.raft.takeReady();
     if (ready !== undefined) this.#carryOut(ready, nowMs);
     this.#answer(nowMs);
-    if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs);
+    if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs, this.#clients.space.diskLow);
     if (ready !== undefined && ready.committed.length > 0) this.#wake();
     if (this.#queue.length > 0 || this.#duty.promoting) this.#wake();
   }
@@ -151,7 +151,7 @@ export class Node {
         this.raft.persisted();
         break;
       case 'imageWritten':
-        this.#applier.imageWritten(input.appliedIndex);
+        this.#applier.imageWritten(input.appliedIndex, this.#clients.space.diskLow);
         break;
       case 'snapshotSent':
         this.#applier.unpin(input.to);

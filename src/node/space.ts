@@ -17,6 +17,11 @@ export class Space {
     this.#diskLow = freeBytes < reserveBytes;
   }
 
+  /** The disk has only its reserve left. */
+  get diskLow(): boolean {
+    return this.#diskLow;
+  }
+
   noSpace(machine: Machine): boolean {
     return this.#diskLow || machine.sizeBytes >= this.#quotaBytes;
   }

@@ -3,6 +3,7 @@
  * a disk ends the process before anything more is acknowledged (S4). Owns no rule.
  */
 import type { MemberDisks } from '../disk/member-disks.ts';
+import { ImageUnreadable } from '../disk/snapshot-read.ts';
 import { SnapshotRefused } from '../disk/snapshot-stage.ts';
 import type { Input } from '../node/input.ts';
 import type { Ports } from '../node/ports.ts';
@@ -21,8 +22,12 @@ export interface HostPortsParts {
   readonly log: Log;
   enqueue(input: Input): void;
   wake(): void;
+  /** The image has grown: ask how much of the disk is left. */
+  measureSpace(): void;
   /** A disk failed: no further ack, exit. */
   fatal(error: Error): void;
+  /** Our image cannot be read, and somebody waits for it. */
+  imageDamaged(damage: ImageUnreadable): void;
 }
 
 export function hostPorts(parts: HostPortsParts): Ports {
@@ -47,6 +52,7 @@ export function hostPorts(parts: HostPortsParts): Ports {
           if (error !== undefined) return fatal(error);
           metrics.imageWritten((performance.now() - startMs) / 1_000);
           enqueue({ type: 'imageWritten', appliedIndex: batch.appliedIndex });
+          parts.measureSpace();
         });
       },
     },
@@ -62,11 +68,8 @@ export function hostPorts(parts: HostPortsParts): Ports {
 }
 
 /** Never rejects: a stream that fails is reported as such, and asked for again if it is still wanted. */
-async function sendSnapshot(
-  { self, disks, peers, log, enqueue }: HostPortsParts,
-  to: MemberId,
-  term: number,
-): Promise<void> {
+async function sendSnapshot(parts: HostPortsParts, to: MemberId, term: number): Promise<void> {
+  const { self, disks, peers, log, enqueue } = parts;
   try {
     const source = await disks.openSnapshot();
     try {
@@ -75,12 +78,14 @@ async function sendSnapshot(
       const { ok, why, bytes } = await peers.sendSnapshot({ from: self, to, term, meta: source.meta }, source.chunks);
       log.info(ok ? 'sent a snapshot' : 'a snapshot did not arrive', { to, index, bytes, ...(ok ? {} : { why }) });
       enqueue({ type: 'snapshotSent', to, index, ok });
+      if (source.damage !== undefined) parts.imageDamaged(source.damage);
     } finally {
       await source.close();
     }
   } catch (error) {
-    log.warn('no snapshot can be sent', { to, error });
     enqueue({ type: 'snapshotSent', to, index: 0, ok: false });
+    if (error instanceof ImageUnreadable) parts.imageDamaged(error);
+    else log.warn('no snapshot can be sent', { to, error });
   }
 }
 

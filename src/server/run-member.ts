@@ -6,6 +6,7 @@ import { bootMember } from '../disk/boot.ts';
 import { createMember, memberExists } from '../disk/data-dir.ts';
 import { DataDirError } from '../disk/data-dir-error.ts';
 import { dataPaths } from '../disk/data-paths.ts';
+import { fsLogDisk } from '../disk/fs-log-disk.ts';
 import { lockDataDir } from '../disk/lock.ts';
 import type { MemberConfig } from '../ops/config.ts';
 import type { Log } from '../ops/log.ts';
@@ -63,7 +64,9 @@ async function run(config: MemberConfig, log: Log, stop: AbortSignal): Promise<n
       if (fresh) await createMember(paths, { identity: expected, initial: initialLog(first.payload) });
       stop.throwIfAborted();
       // 4. Identity, boot counter, image, log.
-      const booted = await bootMember(paths, { expected, notice: (line) => log.warn(line) });
+      let member: RunningMember | undefined;
+      const logs = fsLogDisk({ onSpaceLow: () => void member?.measureSpace() });
+      const booted = await bootMember(paths, { expected, logs, notice: (line) => log.warn(line) });
       if (booted.needsSnapshot && first.membership.members.length === 1) {
         const lost = `the image in ${paths.root} is lost and the log no longer begins at 1`;
         throw new StartFailure(`--data-dir: ${lost}; no other member can send one: restore a backup`);
@@ -72,7 +75,7 @@ async function run(config: MemberConfig, log: Log, stop: AbortSignal): Promise<n
         await booted.disks.close();
         stop.throwIfAborted();
       }
-      const member = new RunningMember({ config, first, booted, peerPort, log });
+      member = new RunningMember({ config, first, booted, peerPort, log });
       started.abort();
       return await member.run(stop);
     } finally {

@@ -1,10 +1,11 @@
 /**
  * A member that has booted: node, ports, client port, and its end. Told to stop it hands leadership over, lets calls end, and is done
- * with 0 within five seconds; a failed disk or a bug of ours exits at once, then too, and the log replays.
+ * with 0 within five seconds; a failed disk or a bug of ours exits at once, then too, and the log replays. With an image that
+ * cannot be sent to those who need it, it ends in good order as soon as another member leads (V4).
  */
 import { randomBytes } from 'node:crypto';
 import type { Booted } from '../disk/boot.ts';
-import { measureSpace } from '../disk/space.ts';
+import type { ImageUnreadable } from '../disk/snapshot-read.ts';
 import { clientPort, pagesPort } from '../gateway/client-port.ts';
 import type { Input } from '../node/input.ts';
 import { Node } from '../node/node.ts';
@@ -15,6 +16,7 @@ import type { ClientListener } from '../rpc/accept.ts';
 import { NO_MEMBER } from '../store/entry.ts';
 import { Figures } from './figures.ts';
 import { hostPorts } from './host-ports.ts';
+import { ImageWait } from './image-wait.ts';
 import type { FirstMembership } from './membership.ts';
 import { listenFailure, type PeerPort } from './peer-port.ts';
 import { ServedMember } from './served-member.ts';
@@ -25,6 +27,8 @@ const ticksPerRaftTick = 5;
 const spaceEveryMs = 1_000;
 const handOverMsMax = 2_000;
 const drainMsMax = 1_000;
+/** Between two attempts of a leader with a damaged image to hand over. */
+const retireEveryMs = 60_000;
 
 export interface RunningMemberParts {
   readonly config: MemberConfig;
@@ -45,6 +49,8 @@ export class RunningMember {
   #end: (code: number) => void = () => undefined;
   readonly #ended: Promise<number>;
   #stopping = false;
+  #retiredAtMs = Number.NEGATIVE_INFINITY;
+  readonly #imageWait = new ImageWait();
 
   constructor(parts: RunningMemberParts) {
     this.#parts = parts;
@@ -94,7 +100,9 @@ export class RunningMember {
         log,
         enqueue,
         fatal,
+        imageDamaged: (damage) => void this.#retire(damage),
         wake: () => this.#loop.wake(),
+        measureSpace: () => void this.measureSpace(),
       }),
     );
     this.#figures = new Figures(this.#node);
@@ -123,18 +131,14 @@ export class RunningMember {
 
   /** Serves until `signal` tells it to stop. Resolves with the exit code. */
   async run(signal: AbortSignal): Promise<number> {
-    const stop = (): void => {
-      this.#stop().then(this.#end, (error: unknown) => {
-        this.#parts.log.error('stopping failed', { error });
-        this.#end(1);
-      });
-    };
+    const stop = (): void => this.#endWith(0);
     this.#loop.start(this.#node);
     try {
+      await this.measureSpace();
       await this.#listen();
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop);
-      this.#every(spaceEveryMs, () => void this.#measureSpace());
+      this.#every(spaceEveryMs, () => void this.measureSpace());
       this.#every(spaceEveryMs / 10, () => this.#logLeader());
       void this.#publish();
       return await this.#ended;
@@ -190,15 +194,19 @@ export class RunningMember {
     }
   }
 
-  async #measureSpace(): Promise<void> {
+  /** Tells the node what is left of the disk: every second, at each write of the image, and when the log finds no space. */
+  async measureSpace(): Promise<void> {
     try {
-      this.#node.enqueue({ type: 'diskSpace', ...(await measureSpace(this.#parts.config.dataDir)) });
+      this.#node.enqueue({ type: 'diskSpace', ...(await this.#parts.booted.disks.space()) });
     } catch (error) {
       this.#parts.log.warn('cannot measure the disk', { error });
     }
   }
 
   #logLeader(): void {
+    const { raft } = this.#node;
+    const line = this.#imageWait.note(performance.now(), raft.describe().needsSnapshot, raft.leader !== NO_MEMBER);
+    if (line !== undefined) this.#parts.log.error(line);
     const leader = this.#figures.noteLeader();
     if (leader === undefined) return;
     if (leader === NO_MEMBER) this.#parts.log.warn('lost leader', { term: this.#node.raft.term });
@@ -209,16 +217,52 @@ export class RunningMember {
     this.#timers.push(setInterval(step, periodMs));
   }
 
-  /** Leadership goes first, then the doors close, then what waits is answered. */
-  async #stop(): Promise<number> {
-    this.#stopping = true;
-    const { log, booted, config, peerPort } = this.#parts;
-    log.info('stopping');
-    if (this.#node.raft.role === 'leader' && config.initialCluster.length > 1) {
-      const patience = { timeoutMs: handOverMsMax, signal: AbortSignal.timeout(handOverMsMax) };
-      const handed = await this.#member.moveLeader(NO_MEMBER, patience);
-      log.info(handed ? 'handed leadership over' : 'no member could take over');
+  /**
+   * V4: somebody needs a snapshot and our image is damaged. What we serve is in memory and whole; only the next start can make the
+   * image anew. But while nobody else can lead, that memory may be the last whole copy, and we stay.
+   */
+  async #retire(damage: ImageUnreadable): Promise<void> {
+    const { log } = this.#parts;
+    if (this.#stopping || performance.now() - this.#retiredAtMs < retireEveryMs) return;
+    this.#retiredAtMs = performance.now();
+    log.error('no snapshot can be sent', { error: damage });
+    if (!(await this.#handOver())) {
+      log.error(
+        'this member goes on with the damaged image: no other can lead, and its state may be the last whole one',
+      );
+    } else if (!this.#stopping) {
+      process.stderr.write(`leasehold: ${damage.message}\n`);
+      this.#endWith(1);
     }
+  }
+
+  /** True if we do not lead, now or any more. */
+  async #handOver(): Promise<boolean> {
+    if (this.#node.raft.role !== 'leader' || this.#parts.config.initialCluster.length === 1) return true;
+    const patience = { timeoutMs: handOverMsMax, signal: AbortSignal.timeout(handOverMsMax) };
+    const handed = await this.#member.moveLeader(NO_MEMBER, patience);
+    this.#parts.log.info(handed ? 'handed leadership over' : 'no member could take over');
+    return handed;
+  }
+
+  /** An orderly end, once. */
+  #endWith(code: number): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#stop().then(
+      () => this.#end(code),
+      (error: unknown) => {
+        this.#parts.log.error('stopping failed', { error });
+        this.#end(1);
+      },
+    );
+  }
+
+  /** Leadership goes first, then the doors close, then what waits is answered. */
+  async #stop(): Promise<void> {
+    const { log, booted, peerPort } = this.#parts;
+    log.info('stopping');
+    await this.#handOver();
     const drained = Promise.all(this.#listeners.map((listener) => listener.close(drainMsMax)));
     await new Promise((resolve) => setTimeout(resolve, 20));
     this.#node.enqueue({ type: 'stop' });
@@ -228,7 +272,6 @@ export class RunningMember {
     await peerPort.peers.close();
     await booted.disks.close();
     log.info('stopped');
-    return 0;
   }
 
   /** No further ack: the process ends here, and what it had not said did not happen. While it stops no less (S4). */

@@ -20,6 +20,10 @@ export interface ClusterSettings {
   readonly flags?: readonly string[];
   /** Without proxies the links cannot be cut, and cost nothing. */
   readonly proxied?: boolean;
+  /** Where the data directories lie, if not in the cluster's own. */
+  readonly dataDirs?: string;
+  /** What is odd about every member's machine, at its first start. */
+  readonly strange?: Readonly<Record<string, string>>;
 }
 
 export class MemberProcess {
@@ -117,7 +121,7 @@ export class ProcessCluster {
       }
       const client = `http://127.0.0.1:${ports[i]}`;
       const peer = `http://127.0.0.1:${peerPortOf.get(name)}`;
-      const dataDir = join(directory, name);
+      const dataDir = join(settings.dataDirs ?? directory, name);
       members.push(
         new MemberProcess(name, ports[i] as number, peerPortOf.get(name) as number, dataDir, [
           `--name=${name}`,
@@ -136,7 +140,7 @@ export class ProcessCluster {
       );
     }
     const cluster = new ProcessCluster(members, directory, proxies);
-    for (const member of members) member.start();
+    for (const member of members) member.start(settings.strange);
     return cluster;
   }
 

@@ -144,11 +144,11 @@ describe('a log on files', () => {
       },
     };
     const low: number[] = [];
-    const onSpaceLow = (bytes: number): void => {
-      low.push(bytes);
+    const onSpaceLow = (): void => {
+      low.push(wal.reserveBytes);
     };
     const creation = { identity, base: start, initial: first, segmentBytes: 8192, calls: full, onSpaceLow };
-    const wal = await FsWal.create(join(directory, 'log'), creation);
+    const wal: FsWal = await FsWal.create(join(directory, 'log'), creation);
     let model = LogModel.created(start, first);
     let failure: Error | undefined;
     for (let i = 2; failure === undefined; i++) {
@@ -168,6 +168,7 @@ describe('a log on files', () => {
     expect(wal.failed).toBe(failure);
     expect(low.length).toBeGreaterThan(0);
     expect(low[0]).toBeLessThan(8192);
+    expect(wal.spaceLow).toBe(true);
     expect(model.last.index).toBeGreaterThan(5);
     await wal.close();
     const { wal: again, loaded } = await FsWal.open(join(directory, 'log'), { identity });
@@ -204,10 +205,12 @@ describe('a log on files', () => {
     const wal = await FsWal.create(path, creation);
     await low;
     expect(wal.reserveBytes).toBeLessThan(8192);
+    expect(wal.spaceLow).toBe(true);
     // The first write that needs it tries again at once.
     for (let i = 2; i < 30; i++) await writtenTo(wal, { hardState: undefined, entries: [entry(i, 1, 900)] });
     expect(attempts).toBe(2);
     expect(wal.failed).toBeUndefined();
+    expect(wal.spaceLow).toBe(false);
     await wal.close();
   });
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Booted } from '../../src/disk/boot.ts';
 import { type DataPaths, dataPaths } from '../../src/disk/data-paths.ts';
 import { isThere } from '../../src/disk/durable.ts';
-import { ImageUnreadable } from '../../src/disk/snapshot-read.ts';
+import { ImageUnreadable, NoImageYet } from '../../src/disk/snapshot-read.ts';
 import { SnapshotRefused } from '../../src/disk/snapshot-stage.ts';
 import type { SnapshotHead } from '../../src/raft/message.ts';
 import type { WriteGroup } from '../../src/store/entry.ts';
@@ -281,7 +281,7 @@ describe('reading a snapshot', () => {
 
   test('an empty image, and one with a bad record, are not sent', async () => {
     const fresh = await boot(await freshMember());
-    await expect(fresh.disks.openSnapshot()).rejects.toThrow(ImageUnreadable);
+    await expect(fresh.disks.openSnapshot()).rejects.toThrow(NoImageYet);
     await fresh.disks.close();
 
     const { booted } = await follower();

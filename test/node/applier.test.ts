@@ -14,7 +14,7 @@ function bench(tail = 0) {
   const raft = {
     persistedIndex: 0,
     base: { index: 0, term: 0 },
-    indexBeforeTail: () => machine.appliedIndex - tail,
+    indexBeforeTail: (_entriesMax: number, bytesMax: number) => machine.appliedIndex - (bytesMax === 0 ? 0 : tail),
     compact: (index: Index) => (raft.base = { index, term: 1 }),
   };
   const ports = {
@@ -33,22 +33,22 @@ test('S1: the image is not written ahead of the log, one write at a time, and th
   const { applier, machine, raft, written, dropped, apply } = bench(2);
   apply(5);
   raft.persistedIndex = 4;
-  applier.flush(machine, imageFlushMsMax);
+  applier.flush(machine, imageFlushMsMax, false);
   expect(written).toEqual([]);
   raft.persistedIndex = 5;
-  applier.flush(machine, imageFlushMsMax - 1);
+  applier.flush(machine, imageFlushMsMax - 1, false);
   expect(written).toEqual([]);
-  applier.flush(machine, imageFlushMsMax);
+  applier.flush(machine, imageFlushMsMax, false);
   expect(written).toEqual([5]);
   apply(3);
   raft.persistedIndex = 8;
-  applier.flush(machine, 9 * imageFlushMsMax);
+  applier.flush(machine, 9 * imageFlushMsMax, false);
   expect(written).toEqual([5]);
   expect(dropped).toEqual([]);
-  applier.imageWritten(5);
+  applier.imageWritten(5, false);
   expect(dropped).toEqual([5]);
-  applier.flush(machine, 9 * imageFlushMsMax);
-  applier.imageWritten(8);
+  applier.flush(machine, 9 * imageFlushMsMax, false);
+  applier.imageWritten(8, false);
   expect(written).toEqual([5, 8]);
   // Two are kept for members a little behind.
   expect(dropped).toEqual([5, 6]);
@@ -59,8 +59,8 @@ test('the log behind the image of a stream under way stays until the stream has 
   const flushed = (round: number): void => {
     apply(10);
     raft.persistedIndex = machine.appliedIndex;
-    applier.flush(machine, round * imageFlushMsMax);
-    applier.imageWritten(machine.appliedIndex);
+    applier.flush(machine, round * imageFlushMsMax, false);
+    applier.imageWritten(machine.appliedIndex, false);
   };
   flushed(1);
   applier.pin(2n);
@@ -74,4 +74,14 @@ test('the log behind the image of a stream under way stays until the stream has 
   applier.unpin(3n);
   flushed(5);
   expect(dropped).toEqual([10, 20, 50]);
+});
+
+test('S5: with the disk low the image is written at once, and no log is kept for members a little behind', () => {
+  const { applier, machine, raft, written, dropped, apply } = bench(2);
+  apply(5);
+  raft.persistedIndex = 5;
+  applier.flush(machine, 0, true);
+  expect(written).toEqual([5]);
+  applier.imageWritten(5, true);
+  expect(dropped).toEqual([5]);
 });
