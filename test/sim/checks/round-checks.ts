@@ -67,7 +67,7 @@ export class RoundChecks {
         return;
       }
       case 'roundRequest':
-        this.#ask(id, `round ${message.from}/${message.context}`, raft);
+        this.#ask(id, `round ${message.from}/${message.boot}/${message.context}`, raft);
         return;
       default:
     }
@@ -102,10 +102,10 @@ export class RoundChecks {
     }
   }
 
-  #replies({ to, context, index, term }: RoundReply, id: MemberId, raft: Raft): void {
+  #replies({ to, boot, context, index, term }: RoundReply, id: MemberId, raft: Raft): void {
     const rounds = this.#at(id, raft.term);
     // Copies of one question are answered once; of them the first asks for the least.
-    const mark = rounds.asked.get(`round ${to}/${context}`)?.[0];
+    const mark = rounds.asked.get(`round ${to}/${boot}/${context}`)?.[0];
     if (mark === undefined) fail(`leader ${id} answers a question that ${to} never asked`);
     if (index < mark.committed) fail(`leader ${id} answers ${index}, ${mark.committed} was committed when asked`);
     if (raft.termAt(index) !== undefined && raft.termAt(index) !== term)

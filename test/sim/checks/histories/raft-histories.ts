@@ -105,10 +105,14 @@ export const badRaftHistories: readonly Row[] = [
   bad('a read is answered by an echo from before it was asked', 'R12', (cast) => {
     cast.elect(cast.one, 2);
     cast.messages.sent({ type: 'heartbeat', from: 1n, to: 2n, term: 2, commit: 1, round: 5 }, cast.one);
-    cast.messages.stepping({ type: 'roundRequest', from: 3n, to: 1n, term: 2, context: 77 }, cast.one, cast.nowMs);
+    cast.messages.stepping(
+      { type: 'roundRequest', from: 3n, to: 1n, term: 2, boot: 4, context: 77 },
+      cast.one,
+      cast.nowMs,
+    );
     const echo = { type: 'heartbeatReply', from: 2n, to: 1n, term: 2, round: 5, needsSnapshot: false } as const;
     cast.messages.stepping(echo, cast.one, cast.nowMs);
-    cast.messages.sent({ type: 'roundReply', from: 1n, to: 3n, term: 2, context: 77, index: 2 }, cast.one);
+    cast.messages.sent({ type: 'roundReply', from: 1n, to: 3n, term: 2, boot: 4, context: 77, index: 2 }, cast.one);
   }),
   bad('something is taken in while leadership is handed over', 'R14', (cast) => {
     cast.elect(cast.one, 2);
@@ -174,11 +178,15 @@ export const legalRaftHistories: readonly Row[] = [
     'a read is answered by a round that began after it, and a hand-over that failed takes entries again',
     (cast) => {
       cast.elect(cast.one, 2);
-      cast.messages.stepping({ type: 'roundRequest', from: 3n, to: 1n, term: 2, context: 77 }, cast.one, cast.nowMs);
+      cast.messages.stepping(
+        { type: 'roundRequest', from: 3n, to: 1n, term: 2, boot: 4, context: 77 },
+        cast.one,
+        cast.nowMs,
+      );
       cast.messages.sent({ type: 'heartbeat', from: 1n, to: 2n, term: 2, commit: 1, round: 1 }, cast.one);
       const echo = { type: 'heartbeatReply', from: 2n, to: 1n, term: 2, round: 1, needsSnapshot: false } as const;
       cast.messages.stepping(echo, cast.one, cast.nowMs);
-      cast.messages.sent({ type: 'roundReply', from: 1n, to: 3n, term: 2, context: 77, index: 2 }, cast.one);
+      cast.messages.sent({ type: 'roundReply', from: 1n, to: 3n, term: 2, boot: 4, context: 77, index: 2 }, cast.one);
       cast.one.transferTarget = 2n;
       cast.messages.sent({ type: 'timeoutNow', from: 1n, to: 2n, term: 2 }, cast.one);
       cast.turn(cast.one);
