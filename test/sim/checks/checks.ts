@@ -143,6 +143,7 @@ export class Checks implements Observer {
     const leader = this.raft.leaderOf(entry.term);
     const place = this.state.appliedOn({ id, machine }, entry, commands, nowMs, leader);
     if (dutyTerm !== undefined) this.#onDuty(member);
+    this.#reigns.appliedBy(id, entry.index, entry.term);
     if (place !== undefined) this.#goesOn(place, nowMs);
     if (dutyTerm === entry.term) this.#bornOn(dutyTerm, entry, commands);
   }

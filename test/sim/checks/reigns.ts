@@ -23,7 +23,7 @@ export interface Reign {
   creditLow: number;
   /** Of the turn of its newest chosen entry. */
   pending: { readonly atMs: number; readonly low: number };
-  /** The longest from proposal to the first application, in lessor time. */
+  /** The longest from proposal to its own application, in lessor time. */
   latency: number;
 }
 
@@ -48,6 +48,7 @@ export class Reigns {
   readonly #list: Reign[] = [];
   readonly #left = new Map<Term, ReadonlyMap<LeaseId, { readonly life: Life; readonly leftMs: number }>>();
   readonly #proposed: (Proposed | undefined)[] = [];
+  readonly #applied = new Map<MemberId, Index>();
   readonly #lastIndex = new Map<MemberId, { term: Term; index: Index }>();
 
   constructor(times: LessorTimes) {
@@ -112,7 +113,21 @@ export class Reigns {
       reign.creditLow = Math.max(reign.creditLow, reign.pending.low);
       reign.pending = { atMs: proposed.atMs, low: proposed.time.low };
     }
-    reign.latency = Math.max(reign.latency, this.#times.of(reign.member).high - proposed.time.high);
+    // What the leader itself has not applied yet holds up what it may decide.
+    const oldest = this.#proposed[(this.#applied.get(reign.member) ?? 0) + 1];
+    if (oldest?.term === term) this.#took(reign, oldest);
+  }
+
+  /** A member applied an entry, whoever was first. */
+  appliedBy(id: MemberId, index: Index, term: Term): void {
+    this.#applied.set(id, index);
+    const reign = this.#byTerm.get(term);
+    const proposed = this.#proposed[index];
+    if (reign?.member === id && proposed?.term === term) this.#took(reign, proposed);
+  }
+
+  #took(reign: Reign, { time }: Proposed): void {
+    reign.latency = Math.max(reign.latency, this.#times.of(reign.member).high - time.high);
   }
 
   #begin(id: MemberId, term: Term, nowMs: number): void {

@@ -70,6 +70,7 @@ class Reigned {
     const place = story.state.appliedOn({ id: 1n, machine: story.machine }, entry, applied, this.#nowMs, 1n);
     if (place === undefined) return;
     const events = story.lives.applied(place);
+    this.#reigns.appliedBy(this.#leader, entry.index, entry.term);
     this.#reigns.applied(entry.index, entry.term);
     this.#duty.applied(place, events);
     const reign = this.#reigns.of(story.term);
@@ -130,6 +131,8 @@ export const badDutyHistories: readonly Row[] = [
     reigned.grant(7n, 2_000);
     reigned.runTo(5_000);
     reigned.grant(8n, 60_000);
+    reigned.runTo(6_000);
+    reigned.grant(9n, 60_000);
   }),
   row('a lease has a fresh life under every leader', 'L7', (reigned) => {
     reigned.grant(7n, 60_000);
@@ -137,7 +140,10 @@ export const badDutyHistories: readonly Row[] = [
     for (let term = 2; term < 9; term++) {
       nowMs += 55_000;
       reigned.runTo(nowMs);
-      reigned.grant(BigInt(100 + term), 1_000_000);
+      for (const more of [0, 100]) {
+        reigned.runTo(nowMs + more);
+        reigned.grant(BigInt(1_000 * term + more), 1_000_000);
+      }
       reigned.promoted(BigInt((term % 3) + 1), term);
     }
   }),
