@@ -103,6 +103,8 @@ export class Checks implements Observer {
       case 'forwardRefused':
         return;
       default:
+        // A leader that dies in this turn has told others of its commit.
+        if ('commit' in message && message.commit > this.raft.committed) this.raft.after(this.#view(member), this.#all);
         this.#messages.sent(message, this.#view(member));
     }
   }

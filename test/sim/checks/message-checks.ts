@@ -29,7 +29,7 @@ interface Heard {
   /** In the turn under way: its last index before, and whether an append conflicts. */
   turn: { readonly lastIndex: Index; conflicts: boolean } | undefined;
   /** Asked in the turn under way, while its leader was heard as far as could be seen before the turn. */
-  doubtful: { readonly key: string; readonly term: Term }[];
+  doubtful: { readonly key: string; readonly term: Term; heardAgain: boolean }[];
   turnedMs: number;
 }
 
@@ -143,9 +143,10 @@ export class MessageChecks {
     const heard = this.#heard.get(id);
     if (heard === undefined || raft === undefined) return;
     heard.turnedMs = nowMs;
-    // The connection to the leader may have broken within the turn, before the question was looked at; perhaps a new one leads by now.
-    for (const { key, term } of heard.doubtful)
-      if (raft.leader === NO_MEMBER || raft.term !== term) heard.asked.set(key, true);
+    // The connection to the leader may have broken within the turn, before the question was looked at; and since then it may have
+    // been heard again, or another.
+    for (const { key, term, heardAgain } of heard.doubtful)
+      if (raft.leader === NO_MEMBER || raft.term !== term || heardAgain) heard.asked.set(key, true);
     heard.doubtful = [];
     if (heard.turn === undefined) return;
     const { lastIndex, conflicts } = heard.turn;
@@ -156,6 +157,7 @@ export class MessageChecks {
 
   #hearsLeader(heard: Heard, { term }: Message, raft: Raft, nowMs: number): void {
     if (term < raft.term) return;
+    for (const doubt of heard.doubtful) doubt.heardAgain = true;
     heard.leaderMs = nowMs;
     heard.leaderTerm = term;
   }
@@ -169,7 +171,7 @@ export class MessageChecks {
     const recent = heard.leaderTerm === raft.term && nowMs - heard.leaderMs < 0.8 * this.#electionTimeoutMs;
     const hears = awake && raft.leader !== NO_MEMBER && message.term > raft.term && (raft.role === 'leader' || recent);
     heard.asked.set(key, !hears);
-    if (hears) heard.doubtful.push({ key, term: raft.term });
+    if (hears) heard.doubtful.push({ key, term: raft.term, heardAgain: false });
     if (heard.asked.size > 1_000) heard.asked.clear();
   }
 }
