@@ -230,7 +230,10 @@ export class DutyChecks {
     const { grantedMs } = life;
     const first = this.#reigns.of(start.term);
     let passed = first === undefined ? 0 : Math.max(0, first.creditLow - start.low);
-    let bound = stretched(grantedMs) + (first === undefined ? 0 : this.#extension(start, first) + 2 * first.latency);
+    let bound =
+      stretched(grantedMs) +
+      4 * this.#options.tickMs +
+      (first === undefined ? 0 : this.#extension(start, first) + 2 * first.latency);
     const lost = Math.min(grantedMs, Math.max(5_000, grantedMs / 2));
     for (const each of this.#reigns.after(start.term)) {
       passed += Math.max(0, (each === reign ? low : each.creditLow) - each.began.low);
