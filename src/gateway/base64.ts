@@ -4,7 +4,8 @@
  */
 
 const digits = /^[A-Za-z0-9+/_-]*$/;
-const digit = /^[A-Za-z0-9+/_-]$/;
+const eitherDigit = /^[A-Za-z0-9+/_-]$/;
+const standardDigit = /^[A-Za-z0-9+/]$/;
 
 /** The bytes, or the index of the first byte (of the text as UTF-8) that cannot be. */
 export function base64Bytes(text: string): Buffer | number {
@@ -13,12 +14,18 @@ export function base64Bytes(text: string): Buffer | number {
   const wellFormed = padded ? text.length % 4 === 0 : text.length % 4 !== 1;
   const plain = digits.test(padded ? text.slice(0, end) : text);
   if (plain && wellFormed) return Buffer.from(text, 'base64');
-  const broken = faultOf(Buffer.from(text));
-  return broken ?? Buffer.from(text.replace(/[\r\n]/g, ''), 'base64');
+  const source = Buffer.from(text);
+  const broken = faultOf(source, eitherDigit, 1);
+  if (broken === undefined) return Buffer.from(text.replace(/[\r\n]/g, ''), 'base64');
+  // It is refused: say where etcd would.
+  return faultOf(source, standardDigit, 3) ?? broken;
 }
 
-/** Go's decoder, quantum by quantum; undefined: nothing is wrong (there are line ends in it, which count for nothing). */
-function faultOf(source: Buffer): number | undefined {
+/**
+ * Go's decoder, quantum by quantum; undefined: nothing is wrong (there are line ends in it, which count for nothing). Up to
+ * `danglingMax` digits at an end without padding are too few.
+ */
+function faultOf(source: Buffer, digit: RegExp, danglingMax: number): number | undefined {
   let filled = 0;
   for (let at = 0; at < source.length; at++) {
     const char = String.fromCharCode(source[at] ?? 0);
@@ -30,7 +37,7 @@ function faultOf(source: Buffer): number | undefined {
     if (char !== '=' || filled < 2) return at;
     return paddingFault(source, at, filled);
   }
-  return filled === 1 ? source.length - 1 : undefined;
+  return filled > 0 && filled <= danglingMax ? source.length - filled : undefined;
 }
 
 /** After the first `=` nothing may come but the second, if it is owed, and line ends. */

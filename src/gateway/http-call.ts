@@ -158,7 +158,7 @@ export class HttpCall implements CallContext, Outgoing {
   /** Starts the clock of a Grpc-Timeout header; one that cannot be read, or is over at once, answers the call. */
   #readTimeout(): number | undefined {
     const given = this.request.headers['grpc-timeout'];
-    if (given === undefined) return undefined;
+    if (given === undefined || given === '') return undefined;
     const text = String(given);
     const [, count, unit] = /^([+-]?\d+)([HMSmun])$/.exec(text) ?? [];
     if (count === undefined) {

@@ -235,6 +235,9 @@ test.each([
   ['YW?j', 2],
   ['é', 0],
   ['=', 0],
+  ['YQ-==', 2],
+  ['-ay8x', 0],
+  ['YQ==YQ', 4],
 ])('base64 of %j', (text, bytes) => {
   const read = base64Bytes(text);
   expect(typeof read === 'number' ? read : read.toString('latin1')).toBe(bytes);

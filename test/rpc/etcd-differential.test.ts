@@ -3,38 +3,32 @@
  * clocks. Runs where `etcd` is installed. One difference is known and left out: etcd sorts by a target without an order only
  * what its limit had fetched in key order; we sort all. SEED and DIFF_COUNT by environment.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { methodTypes, type Sparse, type WireType, wireType } from '../../src/rpc/codec.ts';
 import { numberOf } from '../../src/rpc/int64.ts';
 import { type CompareMessage, type RangeRequest, type RequestOp, wire } from '../../src/rpc/messages.ts';
-import { bytes, Fixture, type Status, until, WireClient } from './wire-client.ts';
+import { etcdInstalled, RealEtcd } from '../support/real-etcd.ts';
+import { bytes, Fixture, type Status, WireClient } from './wire-client.ts';
 
 const seed = Number(process.env['SEED'] ?? 20_261_122);
 const count = Number(process.env['DIFF_COUNT'] ?? 1_500);
-const installed = spawnSync('etcd', ['--version']).status === 0;
 
 let fixture: Fixture;
-let etcd: { client: WireClient; channel: grpc.Client; process: ChildProcess; folder: string } | undefined;
+let etcd: { client: WireClient; channel: grpc.Client; server: RealEtcd } | undefined;
 
 beforeAll(async () => {
   fixture = await Fixture.start();
-  if (installed) etcd = await startEtcd();
+  if (etcdInstalled) etcd = await connected();
 });
 afterAll(async () => {
   await fixture.stop();
   etcd?.channel.close();
-  etcd?.process.kill('SIGKILL');
-  if (etcd !== undefined) rmSync(etcd.folder, { recursive: true, force: true });
+  etcd?.server.stop();
 });
 
-test.skipIf(!installed)(`${count} random requests: answers equal those of etcd`, { timeout: 240_000 }, async () => {
+test.skipIf(!etcdInstalled)(`${count} random requests: answers equal those of etcd`, { timeout: 240_000 }, async () => {
   const random = new Prng(seed, 'differential');
   const ours = fixture.client();
   for (let at = 0; at < count; at++) {
@@ -46,41 +40,10 @@ test.skipIf(!installed)(`${count} random requests: answers equal those of etcd`,
   }
 });
 
-async function startEtcd(): Promise<NonNullable<typeof etcd>> {
-  const folder = mkdtempSync(join(tmpdir(), 'etcd-differential-'));
-  const log = join(folder, 'log');
-  const peer = `http://127.0.0.1:${await freePort()}`;
-  const flags = {
-    'data-dir': join(folder, 'data'),
-    'listen-client-urls': 'http://127.0.0.1:0',
-    'advertise-client-urls': 'http://127.0.0.1:1',
-    'listen-peer-urls': peer,
-    'initial-advertise-peer-urls': peer,
-    'initial-cluster': `default=${peer}`,
-    logger: 'zap',
-    'log-outputs': log,
-  };
-  const started = spawn(
-    'etcd',
-    Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
-    { stdio: 'ignore' },
-  );
-  const serving = /serving client traffic[^}]*"address":"([^"]+)"/;
-  const logged = (): string => (existsSync(log) ? readFileSync(log, 'utf8') : '');
-  await until(() => serving.test(logged()), 'etcd serves');
-  const channel = new grpc.Client(serving.exec(logged())?.[1] ?? '', grpc.credentials.createInsecure());
-  return { client: new WireClient(channel), channel, process: started, folder };
-}
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+async function connected(): Promise<NonNullable<typeof etcd>> {
+  const server = await RealEtcd.start();
+  const channel = new grpc.Client(server.address, grpc.credentials.createInsecure());
+  return { client: new WireClient(channel), channel, server };
 }
 
 const keys = ['a', 'b', 'c', 'a\xff', 'k/1', 'k/2', 'k/3', ''];
