@@ -3,6 +3,7 @@
  * and nothing else: rooms tell it what happened, and what is a state is asked for when somebody scrapes.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { diskBuckets, handlingBuckets, lagBuckets, powersOfTwo, shareBuckets } from './buckets.ts';
 import { etcdClusterVersion, etcdVersion } from './version.ts';
 
 /** gRPC's status names, all of which every method's series starts with. */
@@ -55,17 +56,22 @@ export interface NodeFigures {
   readonly stalledMs: number;
 }
 
-/** The counters of one method. */
-export interface RpcMeter {
-  started(): void;
-  received(): void;
-  sent(): void;
-  handled(code: GrpcCode): void;
+/** What went to and came from one peer, since the process started. */
+export interface PeerFigures {
+  readonly member: bigint;
+  readonly outgoing: { readonly sentBytes: number; readonly droppedMessages: number };
+  readonly incoming: { readonly receivedBytes: number };
 }
 
-const diskBuckets = powersOfTwo(0.001, 14);
-const lagBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const shareBuckets = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/** The counters of one method; bytes are those of the message. */
+export interface RpcMeter {
+  started(): void;
+  received(bytes: number): void;
+  sent(bytes: number): void;
+  /** The call that began at `startedMs` of `performance.now()` has ended. */
+  handled(code: GrpcCode, startedMs: number): void;
+}
+
 const rpcLabels = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
 
 export class Metrics {
@@ -74,6 +80,10 @@ export class Metrics {
   readonly #received: Counter<string>;
   readonly #sent: Counter<string>;
   readonly #handled: Counter<string>;
+  readonly #handling: Histogram<string>;
+  readonly #roundTrip: Histogram<string>;
+  readonly #clientReceived = this.#counter('etcd_network_client_grpc_received_bytes_total', 'Bytes of requests.');
+  readonly #clientSent = this.#counter('etcd_network_client_grpc_sent_bytes_total', 'Bytes of answers.');
   readonly #granted = this.#counter('etcd_debugging_lease_granted_total', 'Leases granted by this member.');
   readonly #revoked = this.#counter('etcd_debugging_lease_revoked_total', 'Leases revoked by clients of this member.');
   readonly #renewed = this.#counter('etcd_debugging_lease_renewed_total', 'Renewals answered by this member.');
@@ -103,6 +113,20 @@ export class Metrics {
     this.#received = rpc('grpc_server_msg_received_total', 'Messages received.');
     this.#sent = rpc('grpc_server_msg_sent_total', 'Messages sent.');
     this.#handled = rpc('grpc_server_handled_total', 'Calls ended, by status.', ['grpc_code']);
+    this.#handling = new Histogram({
+      name: 'grpc_server_handling_seconds',
+      help: 'From the start of a call to its end.',
+      labelNames: rpcLabels,
+      buckets: handlingBuckets,
+      registers: [registry],
+    });
+    this.#roundTrip = new Histogram({
+      name: 'etcd_network_peer_round_trip_time_seconds',
+      help: 'From a ping to a peer to its answer.',
+      labelNames: ['To'],
+      buckets: powersOfTwo(0.0001, 16),
+      registers: [registry],
+    });
     this.#constant('etcd_server_version', 'The etcd version spoken.', { server_version: etcdVersion });
     const clusterVersion = etcdClusterVersion.split('.').slice(0, 2).join('.');
     this.#constant('etcd_cluster_version', 'The etcd cluster version spoken.', { cluster_version: clusterVersion });
@@ -119,12 +143,27 @@ export class Metrics {
       grpcCodes.map((code) => [code, this.#handled.labels({ ...labels, grpc_code: code })] as const),
     );
     for (const series of [started, received, sent, ...handled.values()]) series.inc(0);
+    const handling = this.#handling.labels(labels);
     return {
       started: () => started.inc(),
-      received: () => received.inc(),
-      sent: () => sent.inc(),
-      handled: (code) => handled.get(code)?.inc(),
+      received: (bytes) => {
+        received.inc();
+        this.#clientReceived.inc(bytes);
+      },
+      sent: (bytes) => {
+        sent.inc();
+        this.#clientSent.inc(bytes);
+      },
+      handled: (code, startedMs) => {
+        handled.get(code)?.inc();
+        handling.observe((performance.now() - startedMs) / 1000);
+      },
     };
+  }
+
+  /** A peer answered a ping. */
+  peerRoundTrip(member: bigint, ms: number): void {
+    this.#roundTrip.observe({ To: member.toString(16) }, ms / 1000);
   }
 
   leaseGranted(ttlSeconds: number): void {
@@ -164,6 +203,27 @@ export class Metrics {
     this.#commit.observe(seconds);
   }
 
+  /** Names where a scrape takes the traffic with other members from; call once. */
+  observePeers(figures: () => readonly PeerFigures[]): void {
+    const counter = (name: string, help: string, label: 'To' | 'From', read: (peer: PeerFigures) => number): void => {
+      new Counter({
+        name,
+        help,
+        labelNames: [label],
+        registers: [this.registry],
+        collect() {
+          this.reset();
+          for (const peer of figures()) this.inc({ [label]: peer.member.toString(16) }, read(peer));
+        },
+      });
+    };
+    counter('etcd_network_peer_sent_bytes_total', 'Bytes sent to a peer.', 'To', (peer) => peer.outgoing.sentBytes);
+    const received = 'etcd_network_peer_received_bytes_total';
+    counter(received, 'Bytes received from a peer.', 'From', (peer) => peer.incoming.receivedBytes);
+    const failures = 'etcd_network_peer_sent_failures_total';
+    counter(failures, 'Messages to a peer that never left.', 'To', (peer) => peer.outgoing.droppedMessages);
+  }
+
   /** Names where a scrape takes the member's figures from; call once. */
   observeNode(figures: () => NodeFigures): void {
     const gauge = (name: string, help: string, read: (now: NodeFigures) => number | boolean): void => {
@@ -199,6 +259,8 @@ export class Metrics {
     gauge('etcd_server_quota_backend_bytes', 'Bytes of state above which growth is refused.', (now) => now.quotaBytes);
     gauge('etcd_mvcc_db_total_size_in_bytes', 'Bytes of state.', (now) => now.sizeBytes);
     gauge('etcd_mvcc_db_total_size_in_use_in_bytes', 'Bytes of state.', (now) => now.sizeBytes);
+    // Its name before 3.4, which the dashboard in etcd's own guide still asks for.
+    gauge('etcd_debugging_mvcc_db_total_size_in_bytes', 'Bytes of state.', (now) => now.sizeBytes);
     gauge('etcd_debugging_mvcc_keys_total', 'Keys.', (now) => now.keys);
     gauge('etcd_debugging_mvcc_watcher_total', 'Watchers.', (now) => now.watchers);
     gauge('etcd_debugging_mvcc_current_revision', 'Revision of the store.', (now) => now.revision);
@@ -231,8 +293,4 @@ export class Metrics {
     const gauge = new Gauge({ name, help, labelNames: Object.keys(labels), registers: [this.registry] });
     gauge.set({ ...labels }, 1);
   }
-}
-
-function powersOfTwo(first: number, count: number): number[] {
-  return Array.from({ length: count }, (_, power) => first * 2 ** power);
 }

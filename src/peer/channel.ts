@@ -20,6 +20,8 @@ export class Channel {
   readonly bytes: ChannelBytes = { received: 0, sent: 0 };
   /** The last ping's round trip; undefined before the first. */
   rttMs: number | undefined;
+  /** Hears of every round trip, in milliseconds. */
+  onRoundTrip: ((ms: number) => void) | undefined;
   /** Resolves when nothing more is read or sent, whoever ended it; refused ones linger a little until their last frame is out. */
   readonly stopped: Promise<void>;
   /** Resolves when the socket is closed, which is later. */
@@ -197,7 +199,10 @@ export class Channel {
   #pinged(frame: Frame): void {
     const sentMs = frame.body.byteLength === 8 ? frame.body.readDoubleLE(0) : Number.NaN;
     if (Number.isNaN(sentMs)) this.end('malformed ping');
-    else if (frame.type === 'pong') this.rttMs = performance.now() - sentMs;
+    else if (frame.type === 'pong') {
+      this.rttMs = performance.now() - sentMs;
+      this.onRoundTrip?.(this.rttMs);
+    }
     // Whoever never reads gets no second answer.
     else if (this.#socket.writableLength === 0) this.write('pong', (writer) => writer.f64(sentMs));
   }

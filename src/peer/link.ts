@@ -30,6 +30,7 @@ export interface LinkCounters {
 export interface LinkEvents {
   /** The handshake was refused; told once until the reason changes or a connection succeeds. */
   onRefused(member: MemberId, by: 'peer' | 'us', refusal: Refusal): void;
+  onRoundTrip(member: MemberId, ms: number): void;
 }
 
 export class Link {
@@ -139,6 +140,7 @@ export class Link {
     this.#lastReason = undefined;
     this.#channel = channel;
     const sinceMs = performance.now();
+    channel.onRoundTrip = (ms) => this.#events.onRoundTrip(this.member, ms);
     channel.onDrain(() => this.#flush());
     // An acceptor has nothing to say on this connection but its pings; a refusal is its last word.
     channel.consume((frame) => {

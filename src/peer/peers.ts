@@ -62,6 +62,8 @@ export interface PeerCounters {
 }
 
 export class Peers implements PeersPort {
+  /** For metrics: a peer answered a ping. */
+  onRoundTrip: ((member: MemberId, ms: number) => void) | undefined;
   readonly #options: PeersOptions;
   readonly #dialer: Dialer;
   readonly #acceptor: Acceptor;
@@ -164,6 +166,7 @@ export class Peers implements PeersPort {
         const who = by === 'peer' ? 'us' : 'them';
         this.#options.events.onRefused({ ...refusal, who, member: peer, address: url, fatal });
       },
+      onRoundTrip: (peer, ms) => this.onRoundTrip?.(peer, ms),
     });
   }
 

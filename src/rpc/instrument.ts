@@ -32,7 +32,7 @@ function countedMethod(method: Method, meter: RpcMeter, onBug: (error: unknown) 
       return { kind: 'unary', call: countedUnary(method.call, meter, onBug) };
     case 'serverStream': {
       const call: ServerStream = (request, outgoing, ctx) => {
-        meter.received();
+        meter.received(request.length);
         const stream = new CountedOutgoing(outgoing, ctx.signal, meter);
         stream.guard(onBug, () => method.call(request, stream, ctx));
       };
@@ -45,7 +45,7 @@ function countedMethod(method: Method, meter: RpcMeter, onBug: (error: unknown) 
           listen: (sink: { message(bytes: Uint8Array): void; end(): void }) =>
             incoming.listen({
               message: (bytes) => {
-                meter.received();
+                meter.received(bytes.length);
                 stream.guard(onBug, () => sink.message(bytes));
               },
               end: () => stream.guard(onBug, () => sink.end()),
@@ -62,16 +62,17 @@ function countedMethod(method: Method, meter: RpcMeter, onBug: (error: unknown) 
 
 function countedUnary(call: Unary, meter: RpcMeter, onBug: (error: unknown) => void): Unary {
   return async (request, ctx) => {
+    const startedMs = performance.now();
     meter.started();
-    meter.received();
+    meter.received(request.length);
     try {
       const answer = await call(request, ctx);
-      meter.sent();
-      meter.handled('OK');
+      meter.sent(answer.length);
+      meter.handled('OK', startedMs);
       return answer;
     } catch (error) {
       const status = toRpcError(error, onBug);
-      meter.handled(status.code);
+      meter.handled(status.code, startedMs);
       throw status;
     }
   };
@@ -80,6 +81,7 @@ function countedUnary(call: Unary, meter: RpcMeter, onBug: (error: unknown) => v
 class CountedOutgoing implements Outgoing {
   readonly #outgoing: Outgoing;
   readonly #meter: RpcMeter;
+  readonly #startedMs = performance.now();
   #ended = false;
 
   constructor(outgoing: Outgoing, signal: AbortSignal, meter: RpcMeter) {
@@ -90,7 +92,7 @@ class CountedOutgoing implements Outgoing {
   }
 
   write(message: Uint8Array): boolean {
-    this.#meter.sent();
+    this.#meter.sent(message.length);
     return this.#outgoing.write(message);
   }
 
@@ -120,6 +122,6 @@ class CountedOutgoing implements Outgoing {
   #handled(code: Parameters<RpcMeter['handled']>[0]): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#meter.handled(code);
+    this.#meter.handled(code, this.#startedMs);
   }
 }

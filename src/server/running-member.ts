@@ -107,6 +107,8 @@ export class RunningMember {
     );
     this.#figures = new Figures(this.#node);
     metrics.observeNode(() => this.#figures.read());
+    metrics.observePeers(() => peerPort.peers.counters());
+    peerPort.peers.onRoundTrip = (member, ms) => metrics.peerRoundTrip(member, ms);
     this.#member = new ServedMember(this.#node, {
       name: config.name,
       clusterId: first.clusterId,

@@ -65,7 +65,13 @@ test('what happened is counted and measured', async () => {
   metrics.imageWritten(0.02);
   const meter = metrics.rpc('etcdserverpb.KV', 'Put', 'unary');
   meter.started();
-  meter.handled('NotFound');
+  meter.received(40);
+  meter.sent(2);
+  meter.handled('NotFound', performance.now() - 20);
+  metrics.peerRoundTrip(0xabcn, 0.3);
+  metrics.observePeers(() => [
+    { member: 0xabcn, outgoing: { sentBytes: 70, droppedMessages: 3 }, incoming: { receivedBytes: 80 } },
+  ]);
   const lines = (await metrics.page()).text.split('\n');
   for (const line of [
     'etcd_debugging_lease_granted_total 1',
@@ -82,7 +88,64 @@ test('what happened is counted and measured', async () => {
     'grpc_server_started_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"} 1',
     'grpc_server_handled_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary",grpc_code="NotFound"} 1',
     'grpc_server_handled_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary",grpc_code="OK"} 0',
+    'grpc_server_handling_seconds_count{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"} 1',
+    'grpc_server_handling_seconds_bucket{le="0.01",grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"} 0',
+    'etcd_network_client_grpc_received_bytes_total 40',
+    'etcd_network_client_grpc_sent_bytes_total 2',
+    'etcd_network_peer_sent_bytes_total{To="abc"} 70',
+    'etcd_network_peer_received_bytes_total{From="abc"} 80',
+    'etcd_network_peer_sent_failures_total{To="abc"} 3',
+    'etcd_network_peer_round_trip_time_seconds_bucket{le="0.0004",To="abc"} 1',
   ]) {
     expect(lines).toContain(line);
+  }
+});
+
+test('every name that etcd’s alerts and dashboards read is there, before anything has happened', async () => {
+  const metrics = new Metrics({ processMetrics: true });
+  metrics.observeNode(() => figures);
+  metrics.observePeers(() => [
+    { member: 1n, outgoing: { sentBytes: 0, droppedMessages: 0 }, incoming: { receivedBytes: 0 } },
+  ]);
+  metrics.rpc('etcdserverpb.Lease', 'LeaseKeepAlive', 'bidi_stream');
+  const { text } = await metrics.page();
+  const named = new Set(text.split('\n').flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []));
+  for (const name of [
+    'etcd_server_has_leader',
+    'etcd_server_is_leader',
+    'etcd_server_id',
+    'etcd_server_version',
+    'etcd_cluster_version',
+    'etcd_server_leader_changes_seen_total',
+    'etcd_server_proposals_committed_total',
+    'etcd_server_proposals_applied_total',
+    'etcd_server_proposals_pending',
+    'etcd_server_proposals_failed_total',
+    'etcd_server_quota_backend_bytes',
+    'etcd_mvcc_db_total_size_in_bytes',
+    'etcd_mvcc_db_total_size_in_use_in_bytes',
+    'etcd_debugging_mvcc_db_total_size_in_bytes',
+    'etcd_debugging_mvcc_keys_total',
+    'etcd_debugging_mvcc_watcher_total',
+    'etcd_disk_wal_fsync_duration_seconds',
+    'etcd_disk_backend_commit_duration_seconds',
+    'etcd_network_client_grpc_received_bytes_total',
+    'etcd_network_client_grpc_sent_bytes_total',
+    'etcd_network_peer_sent_bytes_total',
+    'etcd_network_peer_received_bytes_total',
+    'etcd_network_peer_sent_failures_total',
+    'etcd_network_peer_round_trip_time_seconds',
+    'grpc_server_started_total',
+    'grpc_server_handled_total',
+    'grpc_server_msg_received_total',
+    'grpc_server_msg_sent_total',
+    'grpc_server_handling_seconds',
+    'process_resident_memory_bytes',
+    'process_cpu_seconds_total',
+    'process_open_fds',
+    'process_max_fds',
+    'process_start_time_seconds',
+  ]) {
+    expect(named, name).toContain(name);
   }
 });
