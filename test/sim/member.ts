@@ -54,6 +54,7 @@ export class SimMember implements Watched {
   /** Its last write group was damaged, which nobody can tell from a torn one. */
   mayForget = false;
   imageLost = false;
+  sentSinceTick = 0;
   /** Replies that the node owes to clients. */
   owed = 0;
   crashes = 0;
@@ -298,6 +299,7 @@ export class SimMember implements Watched {
         this.#tickDue = true;
         return;
       }
+      this.sentSinceTick = 0;
       this.node?.enqueue({ type: 'tick' });
       this.#scheduleTick(boot);
     });

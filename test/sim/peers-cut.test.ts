@@ -4,7 +4,7 @@
  * etcd acknowledges after 7 s, and the majority ends the lease nearly five minutes early. Mutants M22, M23, M35 fail it.
  */
 import { expect, test } from 'vitest';
-import { cutAtEveryStage, peersCut } from './scripts.ts';
+import { checkpointInFlight, cutAtEveryStage, peersCut } from './scripts.ts';
 
 test('a renewal through a leader whose peers are cut is not acknowledged', () => {
   for (let seed = 1; seed <= 10; seed++) expect(peersCut(seed).acknowledged).toBe(0);
@@ -15,4 +15,8 @@ test('what is acknowledged around the cut is honoured by whoever leads next', ()
   for (let seed = 0; seed < 40; seed++) acknowledged += cutAtEveryStage(seed).acknowledged;
   expect(acknowledged).toBeGreaterThan(3);
   expect(acknowledged).toBeLessThan(40);
+});
+
+test('nor is a renewal acknowledged while a checkpoint that would outlive it is on its way', () => {
+  for (let seed = 1; seed <= 10; seed++) checkpointInFlight(seed);
 });

@@ -1,7 +1,6 @@
 /** Scripted scenarios of the whole cluster: clean here, each fails with its mutant (`test/mutants`). */
 import { test } from 'vitest';
 import {
-  checkpointInFlight,
   cutOffFollowerReturns,
   handedOverAndCut,
   leadersComeAndGo,
@@ -11,7 +10,6 @@ import {
 } from './scripts.ts';
 
 const scripts = [
-  checkpointInFlight,
   cutOffFollowerReturns,
   handedOverAndCut,
   leadersComeAndGo,
