@@ -115,7 +115,8 @@ export class Checks implements Observer {
     switch (message.type) {
       case 'forwardQuestions':
         this.#messages.rounds.questioned(message, id, node.raft);
-        for (const question of message.questions) if (question.kind === 'keepAlive') this.#duty.touched(question.id);
+        for (const question of message.questions)
+          if (question.kind === 'keepAlive') this.#duty.touched(question.id, message.term);
         return;
       case 'forwardCommands':
       case 'forwardAnswers':

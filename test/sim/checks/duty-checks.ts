@@ -29,6 +29,12 @@ interface Moment {
   readonly low: number;
 }
 
+/** A keep-alive reached somebody. */
+interface Touch extends Moment {
+  /** Whom it was aimed at: the leader of this term, who may not be on duty yet. 0: not known. */
+  readonly aimedAt: Term;
+}
+
 /** What is known of a life besides its promise. */
 interface Care {
   /** Its grant was applied, by whomever first. */
@@ -52,7 +58,7 @@ export class DutyChecks {
   /** By call: the present of the newest reign when it was sent. */
   readonly #sent = new Map<number, Moment>();
   /** By id: the last moment at which a keep-alive may have reached a leader. */
-  readonly #touched = new Map<LeaseId, Moment>();
+  readonly #touched = new Map<LeaseId, Touch>();
   #sweptMs = 0;
 
   constructor(options: DutyOptions, times: LessorTimes, lives: Lives, reigns: Reigns) {
@@ -84,9 +90,8 @@ export class DutyChecks {
   }
 
   /** A keep-alive reaches some member, perhaps a copy of one that ended long ago. */
-  touched(id: LeaseId): void {
-    const now = this.#now();
-    if (now !== undefined) this.#touched.set(id, now);
+  touched(id: LeaseId, aimedAt: Term = 0): void {
+    this.#touched.set(id, { term: 0, high: 0, low: 0, ...this.#now(), aimedAt });
   }
 
   /** The leader on duty in `term` applied a grant: the life's time begins at its present. */
@@ -208,12 +213,14 @@ export class DutyChecks {
   }
 
   /** L4, within one reign. */
-  #isSoon(life: Life, reign: Reign, low: number, touched: Moment | undefined, born: Moment | undefined): void {
+  #isSoon(life: Life, reign: Reign, low: number, touched: Touch | undefined, born: Moment | undefined): void {
     const leftMs = this.#reigns.leftAtStart(reign.term, life);
     let due = leftMs === undefined ? 0 : reign.began.low + this.#options.electionTimeoutMs + stretched(leftMs);
     for (const start of [touched, born])
       if (start?.term === reign.term)
         due = Math.max(due, start.low + stretched(life.grantedMs) + this.#extension(start, reign));
+    // Asked of a leader that was not on duty yet: it is dated then at the latest.
+    if (touched?.aimedAt === reign.term) due = Math.max(due, reign.began.low + stretched(life.grantedMs));
     if (due > 0 && low > due)
       fail(
         'L4',
