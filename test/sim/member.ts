@@ -16,6 +16,10 @@ import { memberPorts } from './ports.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
 
+/** Members talk a few times a turn, and take a turn for most of what comes. */
+const messagesPerTickMax = 250;
+const stormyTicksMax = 4;
+
 /** On resume: timers first in a turn of their own, timers first, messages first. */
 export type ResumeOrder = 0 | 1 | 2;
 
@@ -55,6 +59,7 @@ export class SimMember implements Watched {
   mayForget = false;
   imageLost = false;
   sentSinceTick = 0;
+  #stormyTicks = 0;
   /** Replies that the node owes to clients. */
   owed = 0;
   crashes = 0;
@@ -299,10 +304,21 @@ export class SimMember implements Watched {
         this.#tickDue = true;
         return;
       }
-      this.sentSinceTick = 0;
+      this.#isCalm();
       this.node?.enqueue({ type: 'tick' });
       this.#scheduleTick(boot);
     });
+  }
+
+  /** V6: a burst after a stall is one thing, members that ask and refuse in a circle go on tick after tick. */
+  #isCalm(): void {
+    this.#stormyTicks = this.sentSinceTick < messagesPerTickMax ? 0 : this.#stormyTicks + 1;
+    if (this.#stormyTicks >= stormyTicksMax)
+      throw new Violation(
+        'V6',
+        `${this.name} sent ${messagesPerTickMax} messages and more in each of ${stormyTicksMax} ticks`,
+      );
+    this.sentSinceTick = 0;
   }
 
   // ── traps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
