@@ -58,9 +58,9 @@ export function onVote(core: Core, message: Vote): void {
 export function onVoteReply(core: Core, message: VoteReply): void {
   const { campaign } = core;
   if (core.role !== 'candidate' || campaign === undefined) return;
-  // We ask for votes only when our own is on disk.
+  // We ask for votes only when our own is on disk. A no may be somebody's word on a vote of an older term, with the term of now.
   if (!core.hardStateDurable) {
-    core.refuse('an answer to a vote that was not asked for');
+    if (message.granted) core.refuse('a vote that was not asked for');
     return;
   }
   if (!campaign.votes.has(message.from)) campaign.votes.set(message.from, message.granted);

@@ -56,6 +56,18 @@ describe('election', () => {
     expect(member.raft.role).toBe('leader');
   });
 
+  test('a no to a vote of an older term, said in the term that this member campaigns in by now, is no vote and no mistake', () => {
+    const member = new LoneMember(restored(3));
+    member.tick(20);
+    member.syncing = false;
+    member.hear({ type: 'preVoteReply', from: 2n, to: 1n, term: 2, granted: true });
+    member.hear({ type: 'voteReply', from: 2n, to: 1n, term: 2, granted: false });
+    expect([member.raft.role, member.raft.describe().refusedMessages]).toEqual(['candidate', 0]);
+    member.sync();
+    member.hear({ type: 'voteReply', from: 2n, to: 1n, term: 2, granted: true });
+    expect(member.raft.role).toBe('leader');
+  });
+
   test('a vote waits for the disk, and is dropped when the term is over before', () => {
     const member = new LoneMember(restored(3));
     member.syncing = false;
