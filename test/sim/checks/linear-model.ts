@@ -33,6 +33,16 @@ export type LinearAnswer =
   | { readonly type: 'range'; readonly result: RangeResult }
   | { readonly type: 'alive' | 'gone' };
 
+/** One operation and the time within which it took effect; `toMs` infinite: it may yet. */
+export interface LinearOp {
+  readonly number: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Where it is tried: lower ones first. Decides how long the search takes, never what it says. */
+  readonly hint: number;
+  readonly action: LinearAction;
+}
+
 /** The state after the operation `number`, or undefined if its client cannot have seen what it saw. */
 export function step(state: LinearState, number: number, action: LinearAction): LinearState | undefined {
   if (action.type === 'expire')
