@@ -62,7 +62,7 @@ export class Faults {
     for (const member of world.members) {
       member.diskStalledUntilMs = 0;
       member.diskSlowMs = 0;
-      member.forgetTraps();
+      member.traps.forget();
       if (core.includes(member)) {
         member.resume();
         member.enqueue({ type: 'diskSpace', freeBytes: 2 ** 40, reserveBytes: 1 });

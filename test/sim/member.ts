@@ -13,6 +13,7 @@ import { SimDisks } from './disks.ts';
 import type { FaultKind } from './fault-kinds.ts';
 import type { DurableLog, Watched } from './observer.ts';
 import { memberPorts } from './ports.ts';
+import { Traps } from './traps.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
 
@@ -22,14 +23,6 @@ const stormyTicksMax = 4;
 
 /** On resume: timers first in a turn of their own, timers first, messages first. */
 export type ResumeOrder = 0 | 1 | 2;
-
-/** Waits for the `left`-th event of a kind. */
-interface Trap {
-  readonly point: FaultKind;
-  left: number;
-  readonly untilMs: number;
-  readonly sprung: () => void;
-}
 
 export class SimMember implements Watched {
   readonly id: MemberId;
@@ -44,6 +37,7 @@ export class SimMember implements Watched {
   /** Ids that this member chooses for leases. */
   readonly ids: Prng;
   readonly host: Host;
+  readonly traps = new Traps();
   node: Node | undefined;
   /** Starts so far, never used twice. Not IDENTITY's boot, which an older copy of a directory uses again. */
   boot = 0;
@@ -78,7 +72,6 @@ export class SimMember implements Watched {
   #resumeOrder: ResumeOrder = 1;
   #tickDue = false;
   #turnDue = false;
-  #traps: Trap[] = [];
 
   constructor(world: World, index: number, initial: WriteGroup) {
     this.world = world;
@@ -175,7 +168,7 @@ export class SimMember implements Watched {
     this.dying = false;
     this.#arrived = [];
     this.#held = [];
-    this.#traps = [];
+    this.traps.forget();
     this.#endPause();
     this.#turnDue = false;
     this.#tickDue = false;
@@ -285,7 +278,7 @@ export class SimMember implements Watched {
     const { node, world } = this;
     this.#turnDue = false;
     if (node === undefined || this.spring('crashBeforeTurn')) return;
-    if (this.#hits('crashInTurn')) this.dying = true;
+    if (this.traps.hits('crashInTurn', this.nowMs)) this.dying = true;
     const arrived = this.#arrived;
     if (arrived.length > 0) this.#arrived = [];
     const afters = arrived.map((message) => world.observer.stepping(message, this));
@@ -294,8 +287,10 @@ export class SimMember implements Watched {
     if (node.machine !== machine) world.observer.restored(this);
     for (const after of afters) after?.();
     world.observer.turned(this);
-    if (this.dying) this.#sprung('crashInTurn');
-    else this.spring('crashAfterTurn');
+    if (this.dying) {
+      this.dying = false;
+      this.traps.sprung('crashInTurn');
+    } else this.spring('crashAfterTurn');
   }
 
   #scheduleTick(boot: number): void {
@@ -321,38 +316,13 @@ export class SimMember implements Watched {
     this.sentSinceTick = 0;
   }
 
-  // ── traps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** At the `nth` event of the kind from now on, within `withinMs`, `sprung` is called. */
   trap(point: FaultKind, nth: number, withinMs: number, sprung: () => void): void {
-    if (this.node === undefined) return;
-    this.#traps.push({ point, left: nth, untilMs: this.nowMs + withinMs, sprung });
+    if (this.node !== undefined) this.traps.lay(point, nth, this.nowMs + withinMs, sprung);
   }
 
-  forgetTraps(): void {
-    this.#traps = [];
-  }
-
-  /** An event of this kind happens: returns whether a trap was waiting for it, and did what it is there for. */
+  /** An event of this kind happens here. */
   spring(point: FaultKind): boolean {
-    if (!this.#hits(point)) return false;
-    this.#sprung(point);
-    return true;
-  }
-
-  #hits(point: FaultKind): boolean {
-    if (this.#traps.length === 0) return false;
-    const trap = this.#traps.find((each) => each.point === point);
-    if (trap === undefined || --trap.left > 0) return false;
-    if (trap.untilMs >= this.nowMs) return true;
-    this.#traps.splice(this.#traps.indexOf(trap), 1);
-    return false;
-  }
-
-  #sprung(point: FaultKind): void {
-    const at = this.#traps.findIndex((each) => each.point === point);
-    const [trap] = this.#traps.splice(at, 1);
-    this.dying = false;
-    trap?.sprung();
+    return this.traps.spring(point, this.nowMs);
   }
 }
