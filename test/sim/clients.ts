@@ -35,12 +35,15 @@ export class Clients {
   readonly #world: World;
   /** By member: calls under way there. */
   readonly #atMember: Set<OpenCall>[];
+  /** By member: calls that its node owes a reply. */
+  readonly #reached: Set<CallRecord>[];
   /** Told when a member's connections break. */
   readonly goneListeners = new Set<(member: SimMember) => void>();
 
   constructor(world: World) {
     this.#world = world;
     this.#atMember = world.members.map(() => new Set());
+    this.#reached = world.members.map(() => new Set());
   }
 
   /** Client `client` asks `member`. The record is complete when `then` is called, at the latest a little after `timeoutMs`. */
@@ -78,8 +81,11 @@ export class Clients {
 
   /** Connections to it break: who waits learns so, and does not know what happened. */
   memberGone(member: SimMember): void {
-    const { network, members } = this.#world;
+    const { network, members, observer } = this.#world;
     const waiting = this.#atMember[member.index] as Set<OpenCall>;
+    const reached = this.#reached[member.index] as Set<CallRecord>;
+    for (const record of reached) observer.settled(record);
+    reached.clear();
     for (const open of waiting) {
       const link = network.link(member.index, members.length + open.record.client);
       network.carry(link, () => this.#end(open, undefined));
@@ -106,6 +112,8 @@ export class Clients {
       return;
     }
     member.owed++;
+    this.#reached[member.index]?.add(record);
+    this.#world.observer.reached(record);
     if (call.type === 'command')
       node.enqueue({
         type: 'propose',
@@ -138,6 +146,7 @@ export class Clients {
   #reply(member: SimMember, boot: number, open: OpenCall, result: CallResult): void {
     if (open.replied) throw new Violation('V3', `call #${open.record.number} was answered twice`);
     open.replied = true;
+    if (this.#reached[member.index]?.delete(open.record)) this.#world.observer.settled(open.record);
     if (member.boot !== boot) return;
     member.owed--;
     if (member.node !== undefined && !member.dying) this.#answer(member, open, result);

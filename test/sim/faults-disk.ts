@@ -129,7 +129,8 @@ export const diskFaults: StrikeTable<DiskFault> = {
     s.member.restart(200);
     s.world.timeline.after(s.param('ageMs', 3_000), () => {
       const { member } = s;
-      if (!member.up || !mayDamage(s) || !everybodyKnows(s.world, member) || !promisesHeldByOthers(s)) return;
+      if (s.world.healed || !member.up || !mayDamage(s) || !everybodyKnows(s.world, member) || !promisesHeldByOthers(s))
+        return;
       member.crash();
       member.disks.restoreDirectory(copy);
       member.suspect = true;

@@ -69,6 +69,10 @@ export interface Observer {
   restored(member: Watched): void;
   /** A client sent a call. */
   called(call: CallRecord): void;
+  /** It is at its member, perhaps long after its client gave up. */
+  reached(call: CallRecord): void;
+  /** The member that it reached is done with it: it replied, or crashed. */
+  settled(call: CallRecord): void;
   /** The call ended: answered, or given up. */
   answered(call: CallRecord): void;
   watchOpened(watch: WatchRecord): void;

@@ -191,6 +191,14 @@ export class Checks implements Observer {
     if (record.call.type === 'keepAlive') this.#duty.keepAliveSent(record.number, record.call.id);
   }
 
+  reached({ call }: CallRecord): void {
+    if (call.type === 'keepAlive') this.#duty.keepAliveWaits(call.id);
+  }
+
+  settled({ call }: CallRecord): void {
+    if (call.type === 'keepAlive') this.#duty.keepAliveLeaves(call.id);
+  }
+
   answered(record: CallRecord): void {
     this.#calls.answered(record, this.#context.members[record.member] as Watched);
     const life = this.leases.answered(record);

@@ -71,22 +71,32 @@ export class DutyChecks {
   // ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   keepAliveSent(number: number, id: LeaseId): void {
-    this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
+    this.keepAliveWaits(id);
     const now = this.#now();
     if (now !== undefined) this.#sent.set(number, now);
   }
 
   /** The call ended. `life`: it was answered OK, and certainly about this one. */
   keepAliveEnded(number: number, id: LeaseId, life: Life | undefined): void {
-    const open = (this.#open.get(id) ?? 1) - 1;
-    if (open === 0) this.#open.delete(id);
-    else this.#open.set(id, open);
-    this.touched(id);
+    this.keepAliveLeaves(id);
     const sent = this.#sent.get(number);
     this.#sent.delete(number);
     if (life === undefined || sent === undefined) return;
     const care = this.#careOf(life);
     if (care.renewed === undefined || isLater(sent, care.renewed)) care.renewed = sent;
+  }
+
+  /** From here on a renewal may be dated: its client, or the member that it reached, waits for it. */
+  keepAliveWaits(id: LeaseId): void {
+    this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
+  }
+
+  /** One of those waits no longer. */
+  keepAliveLeaves(id: LeaseId): void {
+    const open = (this.#open.get(id) ?? 1) - 1;
+    if (open === 0) this.#open.delete(id);
+    else this.#open.set(id, open);
+    this.touched(id);
   }
 
   /** A keep-alive reaches some member, perhaps a copy of one that ended long ago. */
