@@ -57,7 +57,7 @@ export const expiryMutants: readonly Mutant[] = [
       edit(expiry, '  /** Watches the lease from now on;', '  #readMs = 0;\n  /** Watches the lease from now on;'),
       edit(expiry, '    this.#putLiftedBack();\n', '    this.#readMs = nowMs;\n    this.#putLiftedBack();\n'),
     ],
-    caughtBy: ['L1'],
+    caughtBy: ['L1', 'L11'],
     hunts: ['sim:leases', 'sim:usual'],
   },
   {

@@ -29,7 +29,7 @@ export const storageMutants: readonly Mutant[] = [
         '    }\n    return true;',
       ),
     ],
-    caughtBy: ['D1', 'L5', 'R11'],
+    caughtBy: ['D1', 'D3', 'L5', 'R11'],
     hunts: ['sim:usual'],
   },
   {
