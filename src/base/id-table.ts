@@ -168,7 +168,7 @@ export class IdTable {
 }
 
 /** Both halves reach every low bit: ids that count up, and ids that differ only above bit 32, spread alike. */
-function hashOf(hi: number, lo: number, seed: number): number {
+export function hashOf(hi: number, lo: number, seed: number): number {
   let hash = Math.imul(lo ^ seed, 0x2c1b3c6d);
   hash = Math.imul(hash ^ (hash >>> 16) ^ hi, seed | 1);
   hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
