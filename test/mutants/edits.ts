@@ -68,3 +68,17 @@ export const promotedLate = [
     'if (this.#wonTerm === 0 || entry.term !== this.#wonTerm || this.primary.term === entry.term) return;',
   ),
 ];
+
+/** Of what is decided about a lease only its end keeps a renewal waiting: a checkpoint or a clear under way does not. */
+export const onlyEndsCount = [
+  edit(
+    'src/primary/decisions.ts',
+    '  /** Notes a decision about',
+    '  /** True while its end is decided. */\n  ends(slot: number): boolean {\n    return this.#codes[slot] === CODES.expire;\n  }\n\n  /** Notes a decision about',
+  ),
+  edit(
+    primary,
+    'if (reign.decisions.has(slot) || this.#revokes.has(id)) return false;',
+    'if (reign.decisions.ends(slot) || this.#revokes.has(id)) return false;',
+  ),
+];

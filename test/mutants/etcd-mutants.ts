@@ -1,5 +1,5 @@
 /** etcd's own open holes, O1–O7 and O14 (etcd-lease-semantics.md §4.3), dug into our tree. */
-import { noRound, noTermCheck, promotedLate, takeForwards, unstampedExpire } from './edits.ts';
+import { noRound, noTermCheck, onlyEndsCount, promotedLate, takeForwards, unstampedExpire } from './edits.ts';
 import { edit, type Mutant } from './mutant.ts';
 
 const primary = 'src/primary/primary.ts';
@@ -185,16 +185,7 @@ export const etcdMutants: readonly Mutant[] = [
     id: 'O7',
     what: 'a checkpoint decided before a renewal is applied after it',
     edits: [
-      edit(
-        'src/primary/decisions.ts',
-        '  /** Notes a decision about',
-        '  /** True while its end is decided. */\n  ends(slot: number): boolean {\n    return this.#codes[slot] === CODES.expire;\n  }\n\n  /** Notes a decision about',
-      ),
-      edit(
-        primary,
-        'if (reign.decisions.has(slot) || this.#revokes.has(id)) return false;',
-        'if (reign.decisions.ends(slot) || this.#revokes.has(id)) return false;',
-      ),
+      ...onlyEndsCount,
       edit(
         primary,
         '    reign.clears.want(slot);\n    return false;',

@@ -1,5 +1,5 @@
 /** The rule by which keep-alives are answered, broken one guard at a time (reliability.md §4A; house.md §5). */
-import { noRound } from './edits.ts';
+import { noRound, onlyEndsCount } from './edits.ts';
 import { edit, type Mutant } from './mutant.ts';
 
 const primary = 'src/primary/primary.ts';
@@ -56,16 +56,7 @@ export const renewalMutants: readonly Mutant[] = [
     id: 'M35',
     what: 'a keep-alive is answered while a checkpoint of its lease is in flight',
     edits: [
-      edit(
-        'src/primary/decisions.ts',
-        '  /** Notes a decision about',
-        '  /** True while its end is decided. */\n  ends(slot: number): boolean {\n    return this.#codes[slot] === CODES.expire;\n  }\n\n  /** Notes a decision about',
-      ),
-      edit(
-        primary,
-        'if (reign.decisions.has(slot) || this.#revokes.has(id)) return false;',
-        'if (reign.decisions.ends(slot) || this.#revokes.has(id)) return false;',
-      ),
+      ...onlyEndsCount,
       edit(
         primary,
         '    if (this.#table.remainingMsAt(slot) === 0) return true;\n',

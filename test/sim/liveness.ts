@@ -6,6 +6,7 @@ import type { SimMember } from './member.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
 
+const electionTimeoutsMax = 10;
 const convergeMsMax = 30_000;
 /** Of a log whose image is written every second, and of which little is kept behind it. */
 const walBytesMax = 4 * 1024 * 1024;
@@ -27,13 +28,11 @@ export function coreOf({ schedule, members, scorched }: World): readonly SimMemb
   return undefined;
 }
 
-/** V1: a leader that serves within ten election timeouts, on links that lose (almost) nothing. */
+/** V1: a leader that serves within ten election timeouts. */
 export function settle(world: World, core: readonly SimMember[]): void {
   const leads = (): boolean => core.some(({ node }) => node?.raft.role === 'leader' && node.raft.ownTermCommitted);
-  // Links that go on losing one message in ten make a campaign of two fail every third time: that is V5's, with a wider bound.
-  const timeouts = world.schedule.noise.loss > 0.01 ? 40 : 10;
-  if (!world.runUntil(leads, timeouts * world.electionTimeoutMs))
-    throw new Violation('V1', `no leader of the core within ${timeouts} election timeouts`);
+  if (!world.runUntil(leads, electionTimeoutsMax * world.electionTimeoutMs))
+    throw new Violation('V1', `no leader of the core within ${electionTimeoutsMax} election timeouts`);
 }
 
 /** V2: equal applied index within 30 s, of all whose damage did not come to light when they were started. Equal states are the observer's to check. */

@@ -49,6 +49,8 @@ export class Network {
   readonly ends: number;
   readonly #timeline: Timeline;
   readonly #noise: Noise;
+  /** What links lose by themselves; healed, they lose nothing. */
+  noiseLoss: number;
   readonly #links: Link[] = [];
 
   /** Ends 0 … members-1 are members, clients follow. */
@@ -57,6 +59,7 @@ export class Network {
     this.ends = members + clients;
     this.#timeline = timeline;
     this.#noise = noise;
+    this.noiseLoss = noise.loss;
     for (let from = 0; from < this.ends; from++)
       for (let to = 0; to < this.ends; to++)
         this.#links.push(new Link(from, to, new Prng(seed, `net ${this.nameOf(from)}>${this.nameOf(to)}`)));
@@ -78,7 +81,7 @@ export class Network {
     }
     const quality = link.quality ?? this.quality;
     const { prng } = link;
-    const loss = quality?.loss ?? this.#noise.loss;
+    const loss = quality?.loss ?? this.noiseLoss;
     if (loss > 0 && prng.chance(loss)) {
       this.lost++;
       return;
@@ -140,6 +143,7 @@ export class Network {
   /** Every link whole and as noisy as at the beginning. */
   heal(): void {
     this.quality = undefined;
+    this.noiseLoss = 0;
     for (const link of this.#links) {
       link.quality = undefined;
       link.cuts = 0;

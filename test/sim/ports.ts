@@ -107,7 +107,7 @@ function sendSnapshot(member: SimMember, boot: number, to: SimMember, term: numb
   const life = to.boot;
   const there = network.link(member.index, to.index);
   const back = network.link(to.index, member.index);
-  const lossy = network.quality?.loss ?? world.schedule.noise.loss;
+  const lossy = network.quality?.loss ?? network.noiseLoss;
   const durationMs = 5 + prng.unit() * 50 + (snapshot?.records.length ?? 0) * 0.01;
   const answerLost = prng.chance(lossy / 4);
   const broken = prng.chance(lossy / 4);
