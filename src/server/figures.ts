@@ -5,7 +5,9 @@ import { type MemberId, NO_MEMBER } from '../store/entry.ts';
 
 export class Figures {
   readonly #node: Node;
+  /** As last looked at, and as last told to the log. */
   #leader: MemberId = NO_MEMBER;
+  #toldLeader: MemberId = NO_MEMBER;
   #leaderChanges = 0;
   proposalsFailed = 0;
 
@@ -13,16 +15,16 @@ export class Figures {
     this.#node = node;
   }
 
-  /** Called often: notes a new leader. Returns it if there is one. */
+  /** Called often. Returns who leads, NO_MEMBER if nobody, when that is another than it returned last; else undefined. */
   noteLeader(): MemberId | undefined {
-    const { leader } = this.#node.raft;
-    if (leader === this.#leader) return undefined;
-    this.#leader = leader;
-    if (leader !== NO_MEMBER) this.#leaderChanges++;
-    return leader;
+    this.#look();
+    if (this.#leader === this.#toldLeader) return undefined;
+    this.#toldLeader = this.#leader;
+    return this.#leader;
   }
 
   read(): NodeFigures {
+    this.#look();
     const { raft, machine, hub } = this.#node;
     const status = this.#node.status();
     return {
@@ -49,5 +51,12 @@ export class Figures {
       expiryBacklog: status.duty.backlog,
       stalledMs: status.stalledMs,
     };
+  }
+
+  #look(): void {
+    const { leader } = this.#node.raft;
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    if (leader !== NO_MEMBER) this.#leaderChanges++;
   }
 }
