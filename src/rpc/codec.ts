@@ -2,6 +2,7 @@
  * Bytes ⇄ messages, after the `.proto` files in `proto/`, which are read and compiled once per process. The only place of
  * this folder that trusts a cast: the interfaces in `messages.ts` are checked against the proto files by a test.
  */
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { asBuffer } from '../base/bytes.ts';
@@ -27,7 +28,12 @@ export interface WireType<T> {
 }
 
 const protoFolder = new URL('../../proto/', import.meta.url);
-const protoFiles = ['etcd/rpc.proto', 'grpc/health/v1/health.proto'];
+const protoFiles = [
+  'etcd/rpc.proto',
+  'grpc/health/v1/health.proto',
+  'grpc/reflection/v1/reflection.proto',
+  'grpc/reflection/v1alpha/reflection.proto',
+];
 
 const root = loadRoot();
 
@@ -83,6 +89,16 @@ export function declaredMethods(): ReadonlyMap<string, CallKind> {
 /** A message type as it is declared, for the JSON gateway, which prints and reads fields by their declared names. */
 export function reflected(typeName: string): protobuf.Type {
   return root.lookupType(typeName);
+}
+
+/** All that `proto/` declares, for server reflection. */
+export function reflectedRoot(): protobuf.Root {
+  return root;
+}
+
+/** A file that protobufjs has read, as a path within `proto/`, which is how our files import each other. */
+export function protoPath(fileName: string): string {
+  return relative(fileURLToPath(protoFolder), fileName);
 }
 
 /** Paths of the `google.api.http` option of a method, main binding first; empty: HTTP does not reach it. */

@@ -88,6 +88,7 @@ const rows = {
   invalidCompare: ['InvalidArgument', 'etcdserver: invalid compare in txn request'],
   tooManyWatchers: ['ResourceExhausted', 'etcdserver: too many watchers'],
   unknownHealthService: ['NotFound', 'unknown service'],
+  emptyReflectionRequest: ['InvalidArgument', 'grpc: a reflection request asks for nothing'],
   nestedTxn: [
     'Unimplemented',
     'leasehold: a txn inside a txn is not supported in 0.1; it comes with the full KV service',

@@ -199,6 +199,38 @@ export interface HashKvResponse extends Answer {
 export interface HealthResponse {
   readonly status: number;
 }
+export interface ReflectionRequest {
+  readonly host: string;
+  readonly messageRequest:
+    | 'fileByFilename'
+    | 'fileContainingSymbol'
+    | 'fileContainingExtension'
+    | 'allExtensionNumbersOfType'
+    | 'listServices'
+    | undefined;
+  readonly fileByFilename: string | null;
+  readonly fileContainingSymbol: string | null;
+  readonly fileContainingExtension: { readonly containingType: string; readonly extensionNumber: number } | null;
+  readonly allExtensionNumbersOfType: string | null;
+  readonly listServices: string | null;
+}
+export interface ReflectionResponse {
+  readonly validHost: string;
+  readonly originalRequest: ReflectionRequest | null;
+  readonly messageResponse:
+    | 'fileDescriptorResponse'
+    | 'allExtensionNumbersResponse'
+    | 'listServicesResponse'
+    | 'errorResponse'
+    | undefined;
+  readonly fileDescriptorResponse: { readonly fileDescriptorProto: readonly Uint8Array[] } | null;
+  readonly allExtensionNumbersResponse: {
+    readonly baseTypeName: string;
+    readonly extensionNumber: readonly number[];
+  } | null;
+  readonly listServicesResponse: { readonly service: readonly { readonly name: string }[] } | null;
+  readonly errorResponse: { readonly errorCode: number; readonly errorMessage: string } | null;
+}
 
 /** Every message type we read or write, by name. */
 export const wire = {
@@ -234,4 +266,6 @@ export const wire = {
   MoveLeaderResponse: wireType<Answer>('etcdserverpb.MoveLeaderResponse'),
   HealthCheckRequest: wireType<{ readonly service: string }>('grpc.health.v1.HealthCheckRequest'),
   HealthCheckResponse: wireType<HealthResponse>('grpc.health.v1.HealthCheckResponse'),
+  ReflectionRequest: wireType<ReflectionRequest>('grpc.reflection.v1.ServerReflectionRequest'),
+  ReflectionResponse: wireType<ReflectionResponse>('grpc.reflection.v1.ServerReflectionResponse'),
 };

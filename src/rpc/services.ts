@@ -8,6 +8,7 @@ import { guardLeader } from './leader-guard.ts';
 import { leaseService } from './lease.ts';
 import { maintenanceService } from './maintenance.ts';
 import type { Member } from './member.ts';
+import { reflectionService } from './reflection.ts';
 import type { ServiceTable } from './transport.ts';
 import { watchService } from './watch.ts';
 
@@ -30,5 +31,6 @@ export function services(member: Member, { metrics, onBug, ...options }: Service
     ...maintenanceService(member),
     ...healthService(member),
   };
-  return instrument(guardLeader(table, member), metrics, onBug);
+  const all = { ...table, ...reflectionService(Object.keys(table)) };
+  return instrument(guardLeader(all, member), metrics, onBug);
 }

@@ -1,21 +1,14 @@
 /** Random requests for the fuzzers: messages built field by field after the proto files, then bent at random. */
-import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import type { Prng } from '../../src/base/prng.ts';
-
-const folder = new URL('../../proto/', import.meta.url);
-const root = new protobuf.Root();
-root.resolvePath = (_origin, target) =>
-  target.startsWith('google/api/') ? null : fileURLToPath(new URL(target, folder));
-root.loadSync(['etcd/rpc.proto', 'grpc/health/v1/health.proto']);
-root.resolveAll();
+import { reflected } from '../../src/rpc/codec.ts';
 
 const keys = ['', 'a', 'b', 'c', 'a\xff', '\0', '\xff\xff', 'key/1', 'key/2', 'k'.repeat(300)];
 const wide = [0, 1, 2, 3, 7, 8, 60, 1000, -1, -2, 2 ** 31, 2 ** 53 - 1, -(2 ** 53) + 1];
 
 /** Bytes of a request of that type: mostly valid, sometimes bent. */
 export function randomRequest(typeName: string, random: Prng): Uint8Array {
-  const type = root.lookupType(typeName);
+  const type = reflected(typeName);
   const valid = Buffer.from(type.encode(randomMessage(type, random, 0)).finish());
   return random.chance(0.5) ? valid : bent(valid, random);
 }
