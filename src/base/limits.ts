@@ -152,3 +152,5 @@ export const jsonBodiesBytesMax = 64 * 1024 * 1024;
 export const jsonDepthMax = 10_000;
 /** Messages within messages of a JSON body; protobufjs takes no more than a hundred. */
 export const jsonMessageDepthMax = 90;
+/** Alarms raised at once. etcd has no bound, and raises one for any member id that a client names. */
+export const alarmsMax = 256;

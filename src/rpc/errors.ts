@@ -68,6 +68,7 @@ const rows = {
   compacted: ['OutOfRange', 'etcdserver: mvcc: required revision has been compacted'],
   futureRevision: ['OutOfRange', 'etcdserver: mvcc: required revision is a future revision'],
   noSpace: ['ResourceExhausted', 'etcdserver: mvcc: database space exceeded'],
+  corrupt: ['DataLoss', 'etcdserver: corrupt cluster'],
 
   leaseNotFound: ['NotFound', 'etcdserver: requested lease not found'],
   leaseExists: ['FailedPrecondition', 'etcdserver: lease already exists'],
@@ -87,6 +88,7 @@ const rows = {
   malformed: ['Internal', 'grpc: error unmarshalling request'],
   invalidCompare: ['InvalidArgument', 'etcdserver: invalid compare in txn request'],
   tooManyWatchers: ['ResourceExhausted', 'etcdserver: too many watchers'],
+  tooManyAlarms: ['ResourceExhausted', 'etcdserver: too many alarms'],
   unknownHealthService: ['NotFound', 'unknown service'],
   emptyReflectionRequest: ['InvalidArgument', 'grpc: a reflection request asks for nothing'],
   nestedTxn: [

@@ -6,6 +6,7 @@ import { unreachable } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
 import { Fields, MalformedCommand, type Tuple } from './codec-fields.ts';
 import type {
+  AlarmKind,
   Command,
   Compare,
   CompareTarget,
@@ -29,11 +30,14 @@ const KIND = {
   clear: 8,
   publish: 9,
   range: 10,
+  alarm: 12,
 } as const;
 
 /** Places are numbers on disk and wire: only ever add at the end. */
 const targets: readonly CompareTarget[] = ['version', 'create', 'mod', 'value', 'lease'];
 const results = ['equal', 'greater', 'less', 'notEqual'] as const;
+const alarmActions = ['activate', 'deactivate'] as const;
+const alarmKinds: readonly AlarmKind[] = ['noSpace', 'corrupt'];
 const sortOrders = ['none', 'ascend', 'descend'] as const;
 const sortTargets = ['key', 'version', 'create', 'mod', 'value'] as const;
 
@@ -73,6 +77,10 @@ function fieldsOf(command: Command): Tuple {
       return [KIND.clear, whole(command.term), command.leases.flatMap(stamped)];
     case 'publish':
       return [KIND.publish, BigInt.asUintN(64, command.member), command.name, [...command.clientUrls]];
+    case 'alarm': {
+      const [action, kind] = [alarmActions.indexOf(command.action), alarmKinds.indexOf(command.kind)];
+      return [KIND.alarm, action, BigInt.asUintN(64, command.member), kind];
+    }
     default:
       return unreachable(command);
   }
@@ -179,6 +187,13 @@ function readFields(fields: Fields): Command {
         member: fields.uint64(),
         name: fields.text(),
         clientUrls: readTexts(fields.next()),
+      };
+    case KIND.alarm:
+      return {
+        type: 'alarm',
+        action: fields.choice(alarmActions),
+        member: fields.uint64(),
+        kind: fields.choice(alarmKinds),
       };
     default:
       throw new MalformedCommand(`unknown kind ${kind}`);

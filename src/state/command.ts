@@ -114,7 +114,17 @@ export interface Publish {
   readonly clientUrls: readonly string[];
 }
 
-export type Command = Grant | Revoke | Put | DeleteRange | Txn | Expire | Checkpoint | Clear | Publish;
+/** What can be wrong with a member (etcd's AlarmType): its space is used up, or its data differ from the others'. */
+export type AlarmKind = 'noSpace' | 'corrupt';
+/** Raises a member's alarm, or disarms it. */
+export interface Alarm {
+  readonly type: 'alarm';
+  readonly action: 'activate' | 'deactivate';
+  readonly member: MemberId;
+  readonly kind: AlarmKind;
+}
+
+export type Command = Grant | Revoke | Put | DeleteRange | Txn | Expire | Checkpoint | Clear | Publish | Alarm;
 
 /** A command with its asker, as it stands in an entry. */
 export interface OriginatedCommand {

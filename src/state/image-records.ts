@@ -1,13 +1,14 @@
 /**
- * The bytes of the image (house §4): one record for each lease, key version and member, and the meta record that says how
- * far the image reflects the log. Layouts are frozen (goldens in the tests); integers are big-endian, so that key order is
- * number order. Every value ends in a CRC-32 over key and body. Owns layouts only; `image-verifier.ts` judges a whole image.
+ * The bytes of the image (house §4): one record for each lease, key version and member, one for all alarms, and the meta record
+ * that says how far the image reflects the log. Layouts are frozen (goldens in the tests); integers are big-endian, so that key
+ * order is number order. Every value ends in a CRC-32 over key and body. Owns layouts only; `image-verifier.ts` judges a whole image.
  * Invariants: S2, D1, D3.
  *
  *     meta     00                          | format u16 · index · term · revision · compacted · stamps · digest 4×u32 · configuration
  *     leases   01 page u32                 | which slots u32 · (id · stamp · granted ms · remaining ms) for each of them, ascending
  *     version  02 revision · sub u32       | create · version · lease · key length u32 · key · value      (version 0: tombstone)
  *     member   03 id                       | msgpack of [name, client urls]
+ *     alarms   04                          | (member · kind u8) for each that is raised, ascending; kind as etcd's AlarmType
  *
  * All numbers without a type are 64-bit integers.
  */
@@ -15,13 +16,14 @@ import { type ByteString, byteString } from '../base/bytes.ts';
 import { crc32 } from '../base/crc.ts';
 import type { MemberId } from '../store/entry.ts';
 import type { ImageRecord } from '../store/image.ts';
+import { decodeAlarms, encodeAlarms, type RaisedAlarm } from './alarm-record.ts';
 import { decodeAttributes, encodeAttributes } from './codec.ts';
 import type { KeyVersion } from './key-index.ts';
 
 /** Raised when a layout changes; an image of another format is refused. */
 export const IMAGE_FORMAT = 2;
 
-const FAMILY = { meta: 0, lease: 1, version: 2, member: 3 } as const;
+const FAMILY = { meta: 0, lease: 1, version: 2, member: 3, alarms: 4 } as const;
 /** Bytes of the checksum that ends every record. */
 export const CRC_BYTES = 4;
 /**
@@ -90,7 +92,8 @@ export type DecodedRecord =
   | { readonly type: 'meta'; readonly meta: ImageMeta }
   | LeasePage
   | VersionRecord
-  | ({ readonly type: 'member' } & MemberRecord);
+  | ({ readonly type: 'member' } & MemberRecord)
+  | { readonly type: 'alarms'; readonly raised: readonly RaisedAlarm[] };
 
 /** Adds the checksum and parts key from value. The record may not change afterwards. */
 export function sealed({ bytes, keyLength }: Unsealed): ImageRecord {
@@ -177,6 +180,12 @@ export function memberRecord(member: MemberRecord): Unsealed {
   return { bytes, keyLength: 9 };
 }
 
+/** The record of all raised alarms, in their order. */
+export function alarmsRecord(raised: readonly RaisedAlarm[]): Unsealed {
+  const bytes = Buffer.concat([Uint8Array.of(FAMILY.alarms), encodeAlarms(raised), Buffer.alloc(CRC_BYTES)]);
+  return { bytes, keyLength: 1 };
+}
+
 /** The meta record. */
 export function metaRecord(meta: ImageMeta): Unsealed {
   const bytes = Buffer.allocUnsafe(META_HEAD_BYTES + meta.configuration.length + CRC_BYTES);
@@ -254,6 +263,10 @@ export function decodeRecord({ bytes, keyLength }: Unsealed): DecodedRecord | st
       const attributes = keyLength === 9 ? decodeAttributes(bytes.subarray(9, end)) : undefined;
       if (attributes === undefined) return 'a member record that cannot be read';
       return { type: 'member', id: bytes.readBigUInt64BE(1), ...attributes };
+    }
+    case FAMILY.alarms: {
+      const raised = keyLength === 1 ? decodeAlarms(bytes.subarray(1, end)) : undefined;
+      return raised === undefined ? 'an alarm record that cannot be read' : { type: 'alarms', raised };
     }
     default:
       return `a record of unknown family ${bytes[0]}`;

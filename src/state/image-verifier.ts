@@ -31,7 +31,12 @@ export class ImageDamage {
 
 export class ImageVerifier {
   /** Sums of the records read so far, by family. */
-  readonly sums = { lease: new RecordSum(), version: new RecordSum(), member: new RecordSum() };
+  readonly sums = {
+    lease: new RecordSum(),
+    version: new RecordSum(),
+    member: new RecordSum(),
+    alarms: new RecordSum(),
+  };
   readonly #opener = new Opener();
   #meta: ImageMeta | undefined;
   #lastKey: Uint8Array | undefined;
@@ -67,7 +72,7 @@ export class ImageVerifier {
   finish(): ImageMeta | ImageDamage {
     const meta = this.#meta;
     if (meta === undefined) return new ImageDamage('the meta record is missing');
-    const digest = stateDigest([this.sums.lease, this.sums.version, this.sums.member], meta);
+    const digest = stateDigest(Object.values(this.sums), meta);
     if (digest !== meta.digest)
       return new ImageDamage(`digest of the records is ${digest}, the meta record says ${meta.digest}`);
     return meta;

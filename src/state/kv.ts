@@ -8,6 +8,7 @@ import { type ByteString, byteString } from '../base/bytes.ts';
 import { NO_SLOT } from '../base/id-table.ts';
 import { type DeleteRange, type LeaseId, NO_LEASE, type Put, type Range } from './command.ts';
 import type { RecordSum } from './digest.ts';
+import { versionQuotaBytes } from './growth.ts';
 import { History } from './history.ts';
 import { ImageQueue } from './image-queue.ts';
 import { VERSION_KEY_BYTES, type VersionRecord, versionRecordBytes, writeVersionRecord } from './image-records.ts';
@@ -16,9 +17,6 @@ import type { Lessor } from './lessor.ts';
 import type { DeleteRangeResult, PutResult, RangeResult, Refusal } from './outcome.ts';
 import { selectRange } from './range.ts';
 import type { Revisions } from './revision.ts';
-
-/** Bytes that a version counts for in the quota besides key and value: about what it needs in memory. */
-const VERSION_QUOTA_BYTES = 256;
 
 /** A deterministic no from below the machine; it becomes the refusal of an `Outcome`. */
 export interface Refused {
@@ -148,7 +146,7 @@ export class Kv {
   #take(version: KeyVersion): void {
     this.index.append(version);
     this.history.append(version);
-    this.#sizeBytes += VERSION_QUOTA_BYTES + version.node.key.length + version.value.length;
+    this.#sizeBytes += versionQuotaBytes + version.node.key.length + version.value.length;
   }
 
   /** Takes over the versions of an image, in order of (revision, sub). False if they do not follow from each other. */

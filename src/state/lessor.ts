@@ -10,6 +10,7 @@ import { IdTable, NO_SLOT } from '../base/id-table.ts';
 import type { ImageOp } from '../store/image.ts';
 import type { LeaseId } from './command.ts';
 import { RecordSum } from './digest.ts';
+import { leaseQuotaBytes } from './growth.ts';
 import {
   LEASE_BYTES,
   LEASE_PAGE_HEAD_BYTES,
@@ -20,9 +21,6 @@ import {
 } from './image-records.ts';
 import type { KeyNode } from './key-index.ts';
 import { LeasePages } from './lease-pages.ts';
-
-/** Bytes that a lease counts for in the quota, as in etcd. */
-const LEASE_QUOTA_BYTES = 64;
 
 export class Lessor {
   readonly #ids: IdTable;
@@ -169,7 +167,7 @@ export class Lessor {
 
   /** Bytes that leases count for in the quota. */
   get sizeBytes(): number {
-    return this.count * LEASE_QUOTA_BYTES;
+    return this.count * leaseQuotaBytes;
   }
 
   /** Sum over the records of all live leases. */

@@ -3,14 +3,16 @@
  * which an entry's commands take effect and what the whole state stands at; what they do
  * to leases is lease.ts's, to keys kv.ts's and txn.ts's. It reads no
  * clock, no option and no chance: those the proposer read, and wrote what came of them into the command.
- * Invariants: L2, L5, L6, L8, L10, L13, K2, K6, D1, D3, S2.
+ * Invariants: L2, L5, L6, L8, L10, L13, K2, K6, D1, D3, S2, S5.
  */
 import { assert, unreachable } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import type { Entry, Index, Term } from '../store/entry.ts';
 import type { ImageBatch, ImageOp, ImageRecord } from '../store/image.ts';
+import { Alarms } from './alarms.ts';
 import { unpackCommands } from './codec.ts';
 import type { Command, LeaseId, Origin, Range } from './command.ts';
+import type { RecordSum } from './digest.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
 import type { History } from './history.ts';
 import { type ImageMeta, type MemberRecord, metaRecord, sealed, type VersionRecord } from './image-records.ts';
@@ -36,6 +38,7 @@ export interface AppliedCommand {
 
 export class Machine {
   readonly lessor: Lessor;
+  readonly alarms = new Alarms();
   readonly #revisions: Revisions;
   readonly #kv: Kv;
   readonly #members = new Members();
@@ -65,6 +68,7 @@ export class Machine {
         if (!machine.lessor.restore(read)) return new ImageDamage('a lease is out of bounds, or is there twice');
       } else if (read.type === 'version') versions.push(read);
       else if (read.type === 'member') members.push(read);
+      else if (read.type === 'alarms') machine.alarms.restore(read.raised);
     }
     const meta = verifier.finish();
     if (meta instanceof ImageDamage) return meta;
@@ -115,12 +119,16 @@ export class Machine {
 
   /** Hash of the whole state, 32 hexadecimal digits. Without the applied index: equal states give equal digests (D1). */
   digest(): string {
-    return stateDigest([this.lessor.sum, this.#kv.records.sum, this.#members.records.sum], {
+    return stateDigest(this.#sums(), {
       revision: this.revision,
       compactRevision: this.compactRevision,
       stamps: this.lessor.stampsGiven,
       configuration: this.#configuration,
     });
+  }
+
+  #sums(): RecordSum[] {
+    return [this.lessor.sum, this.#kv.records.sum, this.#members.records.sum, this.alarms.records.sum];
   }
 
   /** The digest together with the index it stands for: two members compare these where the indexes are equal. */
@@ -165,8 +173,8 @@ export class Machine {
   /** About how many bytes `takeImageBatch` would hand out; 0: nothing was applied since the last one. */
   get pendingImageBytes(): number {
     if (this.#appliedIndex === this.#takenIndex) return 0;
-    const { lessor } = this;
-    return 64 + lessor.pendingImageBytes + this.#kv.records.pendingBytes + this.#members.records.pendingBytes;
+    const queued = [this.#kv, this.#members, this.alarms].reduce((sum, part) => sum + part.records.pendingBytes, 0);
+    return 64 + this.lessor.pendingImageBytes + queued;
   }
 
   /** All changes since the last batch and the meta record that fits them, or undefined if nothing was applied since. */
@@ -176,6 +184,7 @@ export class Machine {
     this.lessor.drainImageOps(ops);
     this.#kv.records.drain(ops);
     this.#members.records.drain(ops);
+    this.alarms.records.drain(ops);
     ops.push(sealed(metaRecord(this.#meta())));
     this.#takenIndex = this.#appliedIndex;
     return { ops, appliedIndex: this.#appliedIndex };
@@ -234,6 +243,8 @@ export class Machine {
   }
 
   #execute(command: Command, term: Term, observer: LeaseObserver | undefined): Result | Refused {
+    const refusal = this.alarms.refusalOf(command);
+    if (refusal !== undefined) return refused(refusal);
     switch (command.type) {
       case 'grant':
         return applyGrant(this.lessor, command, observer);
@@ -257,6 +268,8 @@ export class Machine {
       case 'publish':
         this.#members.publish(command);
         return { type: 'done', touched: 1 };
+      case 'alarm':
+        return this.alarms.apply(command);
       default:
         return unreachable(command);
     }

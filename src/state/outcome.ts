@@ -12,6 +12,11 @@ export type Refusal =
   | 'keyNotFound'
   | 'compacted'
   | 'futureRevision'
+  /** A NOSPACE alarm is raised, and the command grows the state. */
+  | 'noSpace'
+  /** A CORRUPT alarm is raised. */
+  | 'corrupt'
+  | 'tooManyAlarms'
   /** An `expire`, `checkpoint` or `clear` whose term is not its entry's. */
   | 'wrongTerm';
 
@@ -52,7 +57,7 @@ export interface GrantResult {
   readonly id: LeaseId;
   readonly ttlMs: number;
 }
-/** For revoke, expire, checkpoint, clear, publish: `touched` leases were found with the right stamp and changed. */
+/** For revoke, expire, checkpoint, clear, publish, alarm: so many leases, members or alarms were found and changed. */
 export interface DoneResult {
   readonly type: 'done';
   readonly touched: number;

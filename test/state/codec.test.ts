@@ -85,6 +85,11 @@ const goldens: readonly [string, Command, string][] = [
     { type: 'publish', member: 9n, name: 'n1', clientUrls: ['http://127.0.0.1:2379', 'http://ü'] },
     '97cffedcba987654321003ce0001117009d30000000000000009a26e3192b5687474703a2f2f3132372e302e302e313a32333739a9687474703a2f2fc3bc',
   ],
+  [
+    'alarm',
+    { type: 'alarm', action: 'deactivate', member: 0xfedcba9876543210n, kind: 'corrupt' },
+    '97cffedcba987654321003ce000111700c01cffedcba987654321001',
+  ],
 ];
 
 /** Buffers and plain byte arrays alike. */

@@ -91,6 +91,7 @@ export function entryOf(index: number, term: number, commands: readonly Command[
 
 const KEYS = ['a', 'b', 'ba', 'bb', 'c', '\0', '\x80', '\xff', 'key/1', 'key/2', 'key/3'];
 const LEASES = [1n, 2n, 3n, -1n, INT64_MIN, INT64_MAX, 7587861231231231231n];
+const MEMBERS = [1n, 2n, 0xfedcbn];
 const ENDS = ['', '', '', '\0', 'c', 'key0', '\xff', 'b'];
 
 /** A key prefix range as clients ask for it: single, prefix, all, from key. */
@@ -160,6 +161,9 @@ function stamped(prng: Prng, machine: Machine): StampedLease[] {
 
 /** `machine` is only looked at, so that what is drawn often hits. */
 export function randomCommand(prng: Prng, machine: Machine, term: number): Command {
+  // Not for long: under an alarm little else happens.
+  const raised = machine.alarms.list();
+  if (raised.length > 0 && prng.chance(0.1)) return { type: 'alarm', action: 'deactivate', ...prng.pick(raised) };
   const decidedIn = prng.chance(0.9) ? term : Math.max(0, term - 1);
   const draw = prng.unit();
   if (draw < 0.14)
@@ -183,10 +187,14 @@ export function randomCommand(prng: Prng, machine: Machine, term: number): Comma
     }));
     return { type: 'checkpoint', term: decidedIn, leases };
   }
-  if (draw < 0.96) return { type: 'clear', term: decidedIn, leases: stamped(prng, machine) };
+  if (draw < 0.95) return { type: 'clear', term: decidedIn, leases: stamped(prng, machine) };
+  if (draw < 0.98) {
+    const kind = prng.chance(0.7) ? 'noSpace' : 'corrupt';
+    return { type: 'alarm', action: prng.chance(0.5) ? 'activate' : 'deactivate', member: prng.pick(MEMBERS), kind };
+  }
   return {
     type: 'publish',
-    member: BigInt(prng.between(1, 3)),
+    member: prng.pick(MEMBERS),
     name: `n${prng.below(3)}`,
     clientUrls: [`http://h${prng.below(3)}:2379`],
   };

@@ -22,6 +22,12 @@ export function eventsOf(machine: Machine, revision: number): ModelEvent[] {
   });
 }
 
+/** By member, then NOSPACE before CORRUPT, as in etcd's enumeration. */
+function placeOf(alarm: string): number {
+  const [member, kind] = alarm.split('/') as [string, string];
+  return Number(member) * 2 + (kind === 'corrupt' ? 1 : 0);
+}
+
 /** Everything that can be asked of a machine, against the model; `why` goes into the failure. */
 export function expectAlike(machine: Machine, model: Model, why: string): void {
   expect(machine.revision, why).toBe(model.revision);
@@ -49,6 +55,8 @@ export function expectAlike(machine: Machine, model: Model, why: string): void {
     .map(([id, attributes]) => ({ id, ...attributes }))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   expect(machine.members(), why).toEqual(members);
+  const alarms = machine.alarms.list().map(({ member, kind }) => `${member}/${kind}`);
+  expect(alarms, why).toEqual([...model.alarms].sort((a, b) => placeOf(a) - placeOf(b)));
   for (let revision = Math.max(1, model.revision - 4); revision <= model.revision; revision++) {
     const all = range('\0', '\0', { revision });
     expect(resultOf(machine.range(all)), why).toEqual(model.range(all));

@@ -54,6 +54,25 @@ describe('records', () => {
     ]);
   });
 
+  it('hold the alarms that are raised, all in one, and none once they are disarmed', () => {
+    const { machine, feeder } = small();
+    const lineOf = () => {
+      const record = imageOf(machine)
+        .records()
+        .find(({ key }) => key[0] === 4);
+      return record && `${Buffer.from(record.key).toString('hex')} ${Buffer.from(record.value).toString('hex')}`;
+    };
+    expect(lineOf()).toBeUndefined();
+    const [noSpace, corrupt] = [
+      { type: 'alarm', member: 3n, kind: 'noSpace' },
+      { type: 'alarm', member: 0x1fedcba987654321n, kind: 'corrupt' },
+    ] as const;
+    feeder.entry({ ...corrupt, action: 'activate' }, { ...noSpace, action: 'activate' });
+    expect(lineOf()).toBe('04 0000000000000003011fedcba98765432102c196d310');
+    feeder.entry({ ...corrupt, action: 'deactivate' }, { ...noSpace, action: 'deactivate' });
+    expect(lineOf()).toBe('04 d56f2b94');
+  });
+
   it('are opened only with their checksum', () => {
     const record = imageOf(small().machine).records()[1] as ImageRecord;
     const opener = new Opener();
@@ -219,6 +238,8 @@ describe('damage', () => {
     const far = foreign('\x01\x80\0\0\0', `\0\0\0\x01${one}${'\0'.repeat(8)}`);
     expect(damageOf([far])).toContain('beyond all slots');
     expect(damageOf([...records, foreign(`\x03${'\0'.repeat(7)}\x09`, 'x')])).toContain('member record');
+    for (const body of ['\0'.repeat(8), `${'\0'.repeat(8)}\x03`, `${'\0'.repeat(8)}\x01x`])
+      expect(damageOf([...records, foreign('\x04', body)])).toContain('alarm record');
     expect(damageOf([...records, foreign('\x03\xff', 'x')])).toContain('member record');
   });
 });

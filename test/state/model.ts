@@ -40,6 +40,8 @@ export class Model {
   readonly events = new Map<number, ModelEvent[]>();
   readonly leases = new Map<bigint, ModelLease>();
   readonly members = new Map<bigint, { name: string; clientUrls: readonly string[] }>();
+  /** `member/kind` of each raised alarm. */
+  readonly alarms = new Set<string>();
   #pending: ModelEvent[] = [];
 
   select(from: string, end: string, keys = this.keys): ModelValue[] {
@@ -66,7 +68,18 @@ export class Model {
     this.#pending = [];
   }
 
+  /** A write of any kind meets CORRUPT, a put or grant NOSPACE; what the leader writes down about leases meets neither. */
+  #alarmed(command: Command): string | undefined {
+    const raised = (kind: string) => [...this.alarms].some((alarm) => alarm.endsWith(kind));
+    const ops = command.type === 'txn' ? [...command.success, ...command.failure].map((op) => op.type) : [command.type];
+    const does = (...types: string[]) => ops.some((type) => types.includes(type));
+    if (raised('corrupt') && does('grant', 'revoke', 'put', 'deleteRange', 'expire')) return 'corrupt';
+    return raised('noSpace') && does('grant', 'put') ? 'noSpace' : undefined;
+  }
+
   #do(command: Command, term: number): unknown {
+    const alarmed = this.#alarmed(command);
+    if (alarmed !== undefined) return alarmed;
     switch (command.type) {
       case 'grant':
         if (command.id === 0n) return 'leaseNotFound';
@@ -115,6 +128,13 @@ export class Model {
       case 'publish':
         this.members.set(command.member, { name: command.name, clientUrls: command.clientUrls });
         return { type: 'done', touched: 1 };
+      case 'alarm': {
+        const alarm = `${command.member}/${command.kind}`;
+        const before = this.alarms.size;
+        if (command.action === 'activate') this.alarms.add(alarm);
+        else this.alarms.delete(alarm);
+        return { type: 'done', touched: Math.abs(this.alarms.size - before) };
+      }
     }
   }
 
