@@ -106,8 +106,10 @@ export const leaseMovesPerTurnMax = 100_000;
 export const keepAlivesPerStreamMax = 10_000;
 /** What one pull of a watcher brings, about; a stream with many lagging watchers serves them in turns of this size. */
 export const watchPullBytesMax = 256 * 1024;
-/** Pulls of one watch stream in one go, before others get the event loop. */
+/** Pulls of all watch streams in one go, before others get the event loop. */
 export const watchPullsPerTurnMax = 64;
+/** Bytes of encoded events that are kept for the next watcher who sees them. */
+export const watchEventBytesKeptMax = 8 * 1024 * 1024;
 /** Received beyond the largest request that may enter the log: room to say "too large" in etcd's words. */
 export const receiveSlackBytes = 512 * 1024;
 /** From connection to its first complete request (HTTP/1.1) or preface and settings (HTTP/2). */

@@ -1,16 +1,19 @@
-/** Watch messages ⇄ the hub's values. */
+/** What a client asks to watch, as the hub understands it, and why it gets no watcher. Answers are encoded in `watch-encode.ts`. */
+import { unreachable } from '../base/assert.ts';
 import { bytesOf as bytesOfText } from '../base/bytes.ts';
-import type { WatchEvent, WatchSpec } from '../watch/watcher.ts';
-import type { Sparse } from './codec.ts';
-import { bytesOf, keyValueMessage } from './convert.ts';
+import type { WatchRefusal } from '../watch/hub.ts';
+import type { WatchSpec } from '../watch/watcher.ts';
+import { bytesOf } from './convert.ts';
+import { errorText } from './errors.ts';
 import { numberOf } from './int64.ts';
-import { type EventMessage, type WatchCreateRequest, type WatchResponse, wire } from './messages.ts';
+import type { WatchCreateRequest } from './messages.ts';
 
 const firstKey = bytesOfText('\0');
 const filterNoPut = 0;
 const filterNoDelete = 1;
-const eventPut = 0;
-const eventDelete = 1;
+/** etcd's texts (mvcc/watcher.go); these stand in `cancel_reason` without a code. */
+const emptyRangeText = 'mvcc: watcher range is empty';
+const duplicateIdText = 'mvcc: duplicate watch ID provided on the WatchStream';
 
 /** An empty key stands for the smallest one, so that ("", "\0") is everything, as in etcd. */
 export function watchSpecOf(message: WatchCreateRequest): WatchSpec {
@@ -24,41 +27,23 @@ export function watchSpecOf(message: WatchCreateRequest): WatchSpec {
   };
 }
 
-export function eventMessage(event: WatchEvent): Sparse<EventMessage> {
-  return {
-    type: event.type === 'put' ? eventPut : eventDelete,
-    kv: keyValueMessage(event.kv),
-    prevKv: event.prevKv === undefined ? undefined : keyValueMessage(event.prevKv),
-  };
-}
+/** Why there is no watcher. All but `compacted` are said in one response that is created and canceled at once. */
+export type Refused = WatchRefusal | { readonly type: 'duplicateId' | 'negativeStart' };
 
-/** A response cut into parts of at most `bytesMax` (or one event), all but the last marked; encoded. */
-export function fragments(response: Sparse<WatchResponse>, bytesMax: number): readonly Uint8Array[] {
-  const whole = wire.WatchResponse.encode(response);
-  const { events = [] } = response;
-  if (whole.length < bytesMax || events.length < 2) return [whole];
-  const groups: Sparse<EventMessage>[][] = [];
-  let groupBytes = Number.POSITIVE_INFINITY;
-  for (const event of events) {
-    const bytes = eventBytes(event);
-    if (groupBytes + bytes > bytesMax) {
-      groups.push([]);
-      groupBytes = responseOverheadBytes;
-    }
-    groups.at(-1)?.push(event);
-    groupBytes += bytes;
+/** The `cancel_reason`; undefined for `compacted`, where the watcher is created and then canceled. */
+export function refusalText(refused: Refused): string | undefined {
+  switch (refused.type) {
+    case 'compacted':
+      return undefined;
+    case 'emptyRange':
+      return emptyRangeText;
+    case 'duplicateId':
+      return duplicateIdText;
+    case 'negativeStart':
+      return errorText('compacted');
+    case 'tooMany':
+      return errorText('tooManyWatchers');
+    default:
+      return unreachable(refused);
   }
-  return groups.map((group, at) =>
-    wire.WatchResponse.encode({ ...response, events: group, fragment: at < groups.length - 1 }),
-  );
-}
-
-/** Header, ids and flags of a response, at most. */
-const responseOverheadBytes = 96;
-
-/** Bytes of one event in a response, at most. */
-function eventBytes({ kv, prevKv }: Sparse<EventMessage>): number {
-  let bytes = 32;
-  for (const version of [kv, prevKv]) bytes += (version?.key?.length ?? 0) + (version?.value?.length ?? 0) + 72;
-  return bytes;
 }

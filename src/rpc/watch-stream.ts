@@ -4,28 +4,38 @@
  * per watcher and one bounded buffer (W12). Created goes before events, events of a revision go together (W4), and no header
  * runs ahead of an event not yet delivered (W6): a watcher that starts in the past is greeted with the revision before it.
  */
-import { unreachable } from '../base/assert.ts';
-import { watchersPerStreamMax, watchPullBytesMax, watchPullsPerTurnMax } from '../base/limits.ts';
-import type { WatchRefusal } from '../watch/hub.ts';
+import { receiveSlackBytes, watchersPerStreamMax, watchPullBytesMax } from '../base/limits.ts';
 import type { Watcher } from '../watch/watcher.ts';
 import type { Sparse } from './codec.ts';
-import { errorText } from './errors.ts';
 import { Headers } from './header.ts';
-import { bigintOf, type Int, numberOf } from './int64.ts';
+import { bigintOf, type Int, int64Of, numberOf } from './int64.ts';
 import type { Member } from './member.ts';
-import { type EventMessage, type WatchCreateRequest, type WatchResponse, wire } from './messages.ts';
+import { type WatchCreateRequest, type WatchResponse, wire } from './messages.ts';
 import type { CallContext, Incoming, Outgoing } from './transport.ts';
-import { eventMessage, fragments, watchSpecOf } from './watch-convert.ts';
+import { type Refused, refusalText, watchSpecOf } from './watch-convert.ts';
+import {
+  type EventBytes,
+  eventsResponse,
+  type FieldBytes,
+  fragmentedResponse,
+  headerIds,
+  watchIdField,
+} from './watch-encode.ts';
+import type { Sender, WatchTurns } from './watch-turns.ts';
 
-/** etcd's texts (mvcc/watcher.go); these stand in `cancel_reason` without a code. */
-const emptyRangeText = 'mvcc: watcher range is empty';
-const duplicateIdText = 'mvcc: duplicate watch ID provided on the WatchStream';
 /** Not one watcher's id: a creation refused, or all watchers of the stream. */
 const noWatchId = -1;
 
+/** What the streams of a member have in common. */
+export interface WatchShared {
+  readonly events: EventBytes;
+  readonly turns: WatchTurns;
+}
+
 interface StreamWatcher {
-  readonly id: Int;
-  readonly key: bigint;
+  readonly id: bigint;
+  /** `id` on the wire. */
+  readonly idField: FieldBytes;
   readonly watcher: Watcher;
   readonly progressNotify: boolean;
   readonly fragment: boolean;
@@ -33,25 +43,38 @@ interface StreamWatcher {
   quiet: boolean;
 }
 
-export class WatchStream {
+export class WatchStream implements Sender {
   readonly #member: Member;
+  readonly #shared: WatchShared;
+  readonly #headerIds: FieldBytes;
   readonly #headers: Headers;
   readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
   readonly #watchers = new Map<bigint, StreamWatcher>();
   readonly #byWatcher = new Map<Watcher, StreamWatcher>();
+  /** Ids of watchers that compaction ended: taken until the caller cancels them too, as in etcd. */
+  readonly #compacted = new Set<bigint>();
   /** Watchers with something to pull, in the order of their turns. */
   readonly #lagging = new Set<StreamWatcher>();
   readonly #progressTimer: NodeJS.Timeout;
   #nextId = 0n;
   #progressAsked = false;
   #blocked = false;
-  #flushDue = false;
   #over = false;
 
-  constructor(member: Member, incoming: Incoming, outgoing: Outgoing, ctx: CallContext, progressIntervalMs: number) {
+  constructor(
+    member: Member,
+    shared: WatchShared,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    ctx: CallContext,
+    progressIntervalMs: number,
+  ) {
     this.#member = member;
+    this.#shared = shared;
     this.#headers = new Headers(member);
+    const { clusterId, memberId } = member.header();
+    this.#headerIds = headerIds(clusterId, memberId);
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#progressTimer = setInterval(() => this.#noteProgress(), progressIntervalMs);
@@ -69,7 +92,7 @@ export class WatchStream {
       this.#cancel(message.cancelRequest.watchId);
     } else if (message.requestUnion === 'progressRequest') {
       this.#progressAsked = true;
-      this.#flush();
+      if (this.#lagging.size === 0 && !this.#blocked) this.#answerProgress();
     }
   }
 
@@ -83,35 +106,28 @@ export class WatchStream {
       this.#refuse(refusal);
       return;
     }
-    const key = asked === 0n ? this.#freeId() : asked;
-    const id = asked === 0n ? Number(key) : message.watchId;
+    const id = asked === 0n ? this.#freeId() : asked;
+    const watchId = int64Of(id);
     const greeted = start === 0 ? hub.revision : Math.min(hub.revision, start - 1);
-    this.#send({ header: this.#headers.at(greeted), watchId: id, created: true });
+    this.#send({ header: this.#headers.at(greeted), watchId, created: true });
     if ('type' in made) {
-      const compactRevision = made.type === 'compacted' ? made.compacted : 0;
-      this.#send({ header: this.#headers.at(0), watchId: id, canceled: true, compactRevision });
+      this.#endCompacted(id, made.type === 'compacted' ? made.compacted : 0);
       return;
     }
-    const entry: StreamWatcher = {
-      id,
-      key,
-      watcher: made,
-      progressNotify: message.progressNotify,
-      fragment: message.fragment,
-      quiet: true,
-    };
-    this.#watchers.set(key, entry);
+    const { progressNotify, fragment } = message;
+    const entry = { id, idField: watchIdField(id), watcher: made, progressNotify, fragment, quiet: true };
+    this.#watchers.set(id, entry);
     this.#byWatcher.set(made, entry);
     if (hub.synced(made)) return;
     this.#lagging.add(entry);
-    this.#flush();
+    this.#shared.turns.add(this);
   }
 
   /** What this stream itself has against a watcher, before the hub is asked. */
   #refusalOf(asked: bigint, start: number): Refused | undefined {
-    if (asked !== 0n && this.#watchers.has(asked)) return { type: 'duplicateId' };
+    if (asked !== 0n && this.#isTaken(asked)) return { type: 'duplicateId' };
     if (start < 0) return { type: 'negativeStart' };
-    return this.#watchers.size >= watchersPerStreamMax ? { type: 'tooMany' } : undefined;
+    return this.#watchers.size + this.#compacted.size >= watchersPerStreamMax ? { type: 'tooMany' } : undefined;
   }
 
   #refuse(reason: string): void {
@@ -121,51 +137,60 @@ export class WatchStream {
 
   /** An id nobody on this stream has; given ids count up and are not given twice. */
   #freeId(): bigint {
-    while (this.#watchers.has(this.#nextId)) this.#nextId++;
+    while (this.#isTaken(this.#nextId)) this.#nextId++;
     return this.#nextId++;
   }
 
+  #isTaken(id: bigint): boolean {
+    return this.#watchers.has(id) || this.#compacted.has(id);
+  }
+
   /** An unknown id is passed over, as in etcd. */
-  #cancel(id: Int): void {
-    const entry = this.#watchers.get(bigintOf(id));
-    if (entry === undefined) return;
-    this.#forget(entry);
-    this.#send({ header: this.#headers.at(this.#member.hub.revision), watchId: id, canceled: true });
-    this.#flush();
+  #cancel(watchId: Int): void {
+    const id = bigintOf(watchId);
+    const entry = this.#watchers.get(id);
+    if (entry !== undefined) this.#forget(entry);
+    else if (!this.#compacted.delete(id)) return;
+    this.#send({ header: this.#headers.at(this.#member.hub.revision), watchId, canceled: true });
+    // It may have been the one that progress waited for.
+    this.#shared.turns.add(this);
   }
 
   #forget(entry: StreamWatcher): void {
     this.#member.hub.cancel(entry.watcher);
-    this.#watchers.delete(entry.key);
+    this.#watchers.delete(entry.id);
     this.#byWatcher.delete(entry.watcher);
     this.#lagging.delete(entry);
   }
 
-  /** Called inside a turn: takes a note, and flushes after it. */
+  /** W9: the watcher gets nothing more, and its caller learns why. */
+  #endCompacted(id: bigint, compactRevision: number): void {
+    this.#compacted.add(id);
+    this.#send({ header: this.#headers.at(0), watchId: int64Of(id), canceled: true, compactRevision });
+  }
+
+  /** Called inside a turn of the node: takes a note, and sends after it. */
   #wake(watcher: Watcher): void {
     const entry = this.#byWatcher.get(watcher);
     if (entry === undefined || this.#over) return;
     this.#lagging.add(entry);
-    if (this.#flushDue || this.#blocked) return;
-    this.#flushDue = true;
-    queueMicrotask(() => this.#flush());
+    if (!this.#blocked) this.#shared.turns.add(this);
   }
 
-  /** Pulls and sends in turns, until nobody lags, the caller is slow, or others should have the event loop. */
-  #flush(): void {
-    this.#flushDue = false;
-    for (let pulls = 0; pulls < watchPullsPerTurnMax && !this.#blocked && !this.#over; pulls++) {
+  /** Pulls and sends, each watcher in turn, until nobody lags, the caller is slow, or others should have their turn. */
+  send(pullsMax: number): number {
+    let pulls = 0;
+    for (; pulls < pullsMax && !this.#blocked && !this.#over; pulls++) {
       const [entry] = this.#lagging;
       if (entry === undefined) {
         this.#answerProgress();
-        return;
+        return pulls;
       }
       this.#lagging.delete(entry);
       this.#pull(entry);
     }
-    if (this.#blocked || this.#over || this.#flushDue) return;
-    this.#flushDue = true;
-    setImmediate(() => this.#flush());
+    if (!this.#blocked && !this.#over) this.#shared.turns.add(this);
+    return pulls;
   }
 
   #pull(entry: StreamWatcher): void {
@@ -173,24 +198,21 @@ export class WatchStream {
     const pulled = hub.pull(entry.watcher, watchPullBytesMax);
     if (pulled.type === 'compacted') {
       this.#forget(entry);
-      const header = this.#headers.at(0);
-      this.#send({ header, watchId: entry.id, canceled: true, compactRevision: pulled.compacted });
+      this.#endCompacted(entry.id, pulled.compacted);
       return;
     }
     if (!hub.synced(entry.watcher)) this.#lagging.add(entry);
     if (pulled.events.length === 0) return;
     entry.quiet = false;
-    const events = pulled.events.map(eventMessage);
-    this.#sendEvents(entry, this.#headers.at(pulled.revision), events);
-  }
-
-  #sendEvents(entry: StreamWatcher, header: WatchHeader, events: readonly Sparse<EventMessage>[]): void {
-    const whole = { header, watchId: entry.id, events };
+    const events = pulled.events.map((event) => this.#shared.events.of(event));
+    const { term } = this.#member.header();
+    const frame = { ids: this.#headerIds, revision: pulled.revision, term, watchId: entry.idField };
     if (!entry.fragment) {
-      this.#send(whole);
+      this.#write(eventsResponse(frame, events));
       return;
     }
-    for (const part of fragments(whole, this.#member.options.maxRequestBytes)) this.#write(part);
+    const bytesMax = this.#member.options.maxRequestBytes + receiveSlackBytes;
+    for (const part of fragmentedResponse(frame, events, bytesMax)) this.#write(part);
   }
 
   #send(response: Sparse<WatchResponse>): void {
@@ -207,7 +229,7 @@ export class WatchStream {
       this.#blocked = false;
       if (this.#over) return;
       this.#incoming.resume();
-      this.#flush();
+      this.#shared.turns.add(this);
     });
   }
 
@@ -225,7 +247,7 @@ export class WatchStream {
     const header = this.#headers.at(hub.revision);
     for (const entry of this.#watchers.values()) {
       if (!entry.progressNotify || !hub.synced(entry.watcher)) continue;
-      if (entry.quiet) this.#send({ header, watchId: entry.id });
+      if (entry.quiet) this.#send({ header, watchId: int64Of(entry.id) });
       entry.quiet = true;
     }
   }
@@ -233,29 +255,7 @@ export class WatchStream {
   #close(): void {
     this.#over = true;
     clearInterval(this.#progressTimer);
+    this.#shared.turns.remove(this);
     for (const entry of [...this.#watchers.values()]) this.#forget(entry);
-  }
-}
-
-type WatchHeader = ReturnType<Headers['at']>;
-
-/** Why there is no watcher. All but `compacted` are said in one response that is created and canceled at once. */
-type Refused = WatchRefusal | { readonly type: 'duplicateId' | 'negativeStart' };
-
-/** The `cancel_reason`; undefined for `compacted`, where the watcher is created and then canceled. */
-function refusalText(refused: Refused): string | undefined {
-  switch (refused.type) {
-    case 'compacted':
-      return undefined;
-    case 'emptyRange':
-      return emptyRangeText;
-    case 'duplicateId':
-      return duplicateIdText;
-    case 'negativeStart':
-      return errorText('compacted');
-    case 'tooMany':
-      return errorText('tooManyWatchers');
-    default:
-      return unreachable(refused);
   }
 }

@@ -1,18 +1,26 @@
 /** etcd's Watch service: one method, one `WatchStream` per call. */
 import type { Member } from './member.ts';
 import type { ServiceTable } from './transport.ts';
+import { EventBytes } from './watch-encode.ts';
 import { WatchStream } from './watch-stream.ts';
+import { WatchTurns } from './watch-turns.ts';
 
 /** etcd's --watch-progress-notify-interval, with a tenth of jitter so that streams do not speak in chorus. */
 export const progressIntervalMsDefault = 600_000;
 
 export function watchService(member: Member, progressIntervalMs = progressIntervalMsDefault): ServiceTable {
+  return watchTable(member, progressIntervalMs, new EventBytes());
+}
+
+/** The service over an encoder that the caller can ask. */
+export function watchTable(member: Member, progressIntervalMs: number, events: EventBytes): ServiceTable {
+  const shared = { events, turns: new WatchTurns() };
   return {
     '/etcdserverpb.Watch/Watch': {
       kind: 'bidi',
       call: (incoming, outgoing, ctx) => {
         const jitterMs = Math.random() * progressIntervalMs * 0.1;
-        new WatchStream(member, incoming, outgoing, ctx, progressIntervalMs + jitterMs);
+        new WatchStream(member, shared, incoming, outgoing, ctx, progressIntervalMs + jitterMs);
       },
     },
   };

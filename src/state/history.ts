@@ -19,12 +19,23 @@ export interface KvEvent {
   readonly kv: KeyValue;
   /** The key as it was before, if it had a value that is not compacted. */
   prevKv(): KeyValue | undefined;
+  /** As a watcher is shown it. The same object for all who ask alike, so that what is made of it can be shared as well. */
+  view(withPrevKv: boolean): EventView;
+}
+
+/** An event as delivered; `prevKv` is undefined unless asked for. */
+export interface EventView {
+  readonly type: 'put' | 'delete';
+  readonly kv: KeyValue;
+  readonly prevKv: KeyValue | undefined;
 }
 
 class VersionEvent implements KvEvent {
   readonly #version: KeyVersion;
   #kv: KeyValue | undefined;
   #previous: KeyValue | undefined;
+  #plain: EventView | undefined;
+  #withPrevKv: EventView | undefined;
 
   constructor(version: KeyVersion) {
     this.#version = version;
@@ -48,6 +59,17 @@ class VersionEvent implements KvEvent {
     const before = versionBefore(this.#version);
     if (before !== undefined) this.#previous = keyValueOf(before);
     return this.#previous;
+  }
+
+  view(withPrevKv: boolean): EventView {
+    const { type, kv } = this;
+    this.#plain ??= { type, kv, prevKv: undefined };
+    if (!withPrevKv) return this.#plain;
+    if (this.#withPrevKv === undefined) {
+      const prevKv = this.prevKv();
+      this.#withPrevKv = prevKv === undefined ? this.#plain : { type, kv, prevKv };
+    }
+    return this.#withPrevKv;
   }
 }
 

@@ -6,9 +6,9 @@
  */
 import { assert } from '../base/assert.ts';
 import { watchersMax, watchRevisionsPerPullMax } from '../base/limits.ts';
-import type { KvEvent } from '../state/history.ts';
+import type { EventView } from '../state/history.ts';
 import { Ranges } from './ranges.ts';
-import { type EventHistory, rangeOf, type WatchEvent, Watcher, type WatchSpec } from './watcher.ts';
+import { type EventHistory, rangeOf, Watcher, type WatchSpec } from './watcher.ts';
 
 /** Why no watcher was made. `compacted`: the start lies below this compact revision (W9). */
 export type WatchRefusal =
@@ -24,7 +24,7 @@ export type Pulled =
    * Whole revisions, in order. The watcher has now seen everything up to and including `revision`. `events` may be empty;
    * pull again while `synced` is false and there is room.
    */
-  | { readonly type: 'events'; readonly revision: number; readonly events: readonly WatchEvent[] }
+  | { readonly type: 'events'; readonly revision: number; readonly events: readonly EventView[] }
   /** Compaction overtook the watcher: it will get nothing more; cancel it. */
   | { readonly type: 'compacted'; readonly compacted: number };
 
@@ -122,14 +122,14 @@ export class Hub {
     const { compactRevision } = this.#history;
     if (watcher.nextRevision < compactRevision) return { type: 'compacted', compacted: compactRevision };
     const last = Math.min(watcher.lastRevision, watcher.nextRevision + watchRevisionsPerPullMax - 1);
-    const events: WatchEvent[] = [];
+    const events: EventView[] = [];
     let bytes = 0;
     while (watcher.nextRevision <= last && bytes < bytesMax) {
       for (const event of this.#history.eventsOf(watcher.nextRevision)) {
         if (!watcher.admits(event.type) || !watcher.covers(event.key)) continue;
-        const prevKv = watcher.spec.prevKv ? event.prevKv() : undefined;
-        events.push({ type: event.type, kv: event.kv, prevKv });
-        bytes += eventBytes(event, prevKv);
+        const view = event.view(watcher.spec.prevKv);
+        events.push(view);
+        bytes += eventBytes(view);
       }
       watcher.nextRevision++;
     }
@@ -171,7 +171,7 @@ export class Hub {
 }
 
 /** About the size of an event on the wire; only used to bound a pull. */
-function eventBytes(event: KvEvent, prevKv: WatchEvent['prevKv']): number {
+function eventBytes({ kv, prevKv }: EventView): number {
   const prevBytes = prevKv === undefined ? 0 : prevKv.key.length + prevKv.value.length + 32;
-  return event.kv.key.length + event.kv.value.length + 48 + prevBytes;
+  return kv.key.length + kv.value.length + 48 + prevBytes;
 }

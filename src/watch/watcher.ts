@@ -5,7 +5,6 @@
  */
 import { type ByteString, byteString } from '../base/bytes.ts';
 import type { KvEvent } from '../state/history.ts';
-import type { KeyValue } from '../state/outcome.ts';
 
 /** What the hub reads from: all events since the compact revision, in memory. `state/history.ts` satisfies it. */
 export interface EventHistory {
@@ -27,13 +26,6 @@ export interface WatchSpec {
   readonly noDelete: boolean;
   /** Deliver the version before each event too. */
   readonly prevKv: boolean;
-}
-
-/** An event as delivered; `prevKv` is undefined unless asked for. */
-export interface WatchEvent {
-  readonly type: 'put' | 'delete';
-  readonly kv: KeyValue;
-  readonly prevKv: KeyValue | undefined;
 }
 
 /** A range of keys as the core compares it: `high` undefined means no upper bound. `low` is in, `high` is not. */

@@ -4,10 +4,10 @@
  */
 import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
 import type { DeleteRange, Grant, LeaseId, Put, Range, Revoke, Txn } from '../../src/state/command.ts';
+import type { EventView } from '../../src/state/history.ts';
 import type { AppliedCommand } from '../../src/state/machine.ts';
 import type { Outcome, RangeResult, Refusal } from '../../src/state/outcome.ts';
 import type { Entry } from '../../src/store/entry.ts';
-import type { WatchEvent } from '../../src/watch/watcher.ts';
 
 /** What a client asked for, with real ids, keys and values. Values of puts are unique in a run. */
 export type ClientCall =
@@ -75,7 +75,7 @@ export interface WatchRecord {
   /** Header revision of the first connection's creation; undefined: it was never created. */
   createdRevision: number | undefined;
   readonly connections: WatchConnection[];
-  readonly events: WatchEvent[];
+  readonly events: EventView[];
   /** Everything up to here was seen: what a bookmark says (W6). */
   seenRevision: number;
   /** Told that its start is compacted (W9). */

@@ -4,9 +4,9 @@
  */
 import type { Node } from '../../src/node/node.ts';
 import type { PeerMessage } from '../../src/node/peer-message.ts';
+import type { EventView } from '../../src/state/history.ts';
 import type { AppliedCommand } from '../../src/state/machine.ts';
 import type { Entry, HardState, Index, LogBase, MemberId, Term, WriteGroup } from '../../src/store/entry.ts';
-import type { WatchEvent } from '../../src/watch/watcher.ts';
 import type { CallRecord, WatchRecord } from './history.ts';
 import type { Fault } from './schedule.ts';
 
@@ -77,7 +77,7 @@ export interface Observer {
   answered(call: CallRecord): void;
   watchOpened(watch: WatchRecord): void;
   /** The client took these; they are in the record already, and so is the revision they bring it to. */
-  watched(watch: WatchRecord, events: readonly WatchEvent[], member: Watched): void;
+  watched(watch: WatchRecord, events: readonly EventView[], member: Watched): void;
   watchEnded(watch: WatchRecord): void;
   /** A fault strikes, or (`over`) is over. */
   fault(fault: Fault, over: boolean, nowMs: number): void;

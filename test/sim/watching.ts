@@ -2,7 +2,8 @@
  * A client's watch over its connections: it reads at its own pace, moves to another member when its connection breaks or when it
  * likes, and resumes one revision after the last it saw. What it is delivered goes into its record; judging that is the checks'.
  */
-import type { WatchEvent, Watcher } from '../../src/watch/watcher.ts';
+import type { EventView } from '../../src/state/history.ts';
+import type { Watcher } from '../../src/watch/watcher.ts';
 import type { WatchRecord } from './history.ts';
 import type { SimMember } from './member.ts';
 import type { ClientOp } from './schedule.ts';
@@ -151,7 +152,7 @@ class Watching {
     if (!node.hub.synced(watcher)) this.#readLater(member, boot, connection);
   }
 
-  #take(member: SimMember, revision: number, events: readonly WatchEvent[]): void {
+  #take(member: SimMember, revision: number, events: readonly EventView[]): void {
     const record = this.#record;
     const world = this.#world;
     if (revision > record.seenRevision) record.seenRevision = revision;

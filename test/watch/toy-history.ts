@@ -1,6 +1,6 @@
 /** A history small enough to be obviously right, for the tests of the watch room. */
 import { NO_LEASE } from '../../src/state/command.ts';
-import type { KvEvent } from '../../src/state/history.ts';
+import type { EventView, KvEvent } from '../../src/state/history.ts';
 import type { KeyValue } from '../../src/state/outcome.ts';
 import type { EventHistory, WatchSpec } from '../../src/watch/watcher.ts';
 
@@ -36,7 +36,8 @@ export class ToyHistory implements EventHistory {
       };
       if (type === 'put') this.#now.set(key, kv);
       else this.#now.delete(key);
-      events.push({ type, key, kv, prevKv: () => before });
+      const view = (withPrevKv: boolean): EventView => ({ type, kv, prevKv: withPrevKv ? before : undefined });
+      events.push({ type, key, kv, prevKv: () => before, view });
     }
     this.#events.set(this.revision, events);
   }

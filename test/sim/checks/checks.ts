@@ -4,9 +4,9 @@
  */
 import type { PeerMessage } from '../../../src/node/peer-message.ts';
 import { decodeCommand } from '../../../src/state/codec.ts';
+import type { EventView } from '../../../src/state/history.ts';
 import type { AppliedCommand, Machine } from '../../../src/state/machine.ts';
 import type { Entry, MemberId, WriteGroup } from '../../../src/store/entry.ts';
-import type { WatchEvent } from '../../../src/watch/watcher.ts';
 import type { CallRecord, WatchRecord } from '../history.ts';
 import type { Observer, RunContext, Watched } from '../observer.ts';
 import { CallChecks } from './call-checks.ts';
@@ -210,7 +210,7 @@ export class Checks implements Observer {
     this.#watching.opened(watch);
   }
 
-  watched(watch: WatchRecord, events: readonly WatchEvent[], member: Watched): void {
+  watched(watch: WatchRecord, events: readonly EventView[], member: Watched): void {
     this.#watching.watched(watch, events, member.node?.machine.revision ?? this.state.model.revision);
   }
 

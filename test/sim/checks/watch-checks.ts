@@ -5,7 +5,7 @@
  * start (W10), in bounded pieces (W12). Goes along with every session; looks at each revision once.
  */
 import { byteString } from '../../../src/base/bytes.ts';
-import type { WatchEvent } from '../../../src/watch/watcher.ts';
+import type { EventView } from '../../../src/state/history.ts';
 import type { Model, ModelEvent } from '../../state/model.ts';
 import type { WatchRecord } from '../history.ts';
 import { show } from './equal.ts';
@@ -40,7 +40,7 @@ export class WatchChecks {
   }
 
   /** The client took these events, and now has seen all up to `watch.seenRevision`. `revision`: what the member had applied. */
-  watched(watch: WatchRecord, events: readonly WatchEvent[], revision: number): void {
+  watched(watch: WatchRecord, events: readonly EventView[], revision: number): void {
     const session = this.#begun(watch);
     if (session === undefined) return;
     for (const event of events) this.#event(watch, session, event, revision);
@@ -84,7 +84,7 @@ export class WatchChecks {
     return session;
   }
 
-  #event(watch: WatchRecord, session: Session, event: WatchEvent, applied: number): void {
+  #event(watch: WatchRecord, session: Session, event: EventView, applied: number): void {
     const { kv, type } = event;
     const key = byteString(kv.key);
     const revision = kv.modRevision;
@@ -144,16 +144,16 @@ export class WatchChecks {
   }
 }
 
-function isIn(events: readonly WatchEvent[], key: string, revision: number): boolean {
+function isIn(events: readonly EventView[], key: string, revision: number): boolean {
   return events.some(({ kv }) => kv.modRevision === revision && byteString(kv.key) === key);
 }
 
-function isRepeated(events: readonly WatchEvent[], key: string, revision: number): boolean {
+function isRepeated(events: readonly EventView[], key: string, revision: number): boolean {
   return events.filter(({ kv }) => kv.modRevision === revision && byteString(kv.key) === key).length > 1;
 }
 
 /** W12: a reading stops when it has enough. */
-function isBounded(watch: WatchRecord, events: readonly WatchEvent[]): void {
+function isBounded(watch: WatchRecord, events: readonly EventView[]): void {
   const last = events.at(-1)?.kv.modRevision;
   let bytes = 0;
   for (const { kv, prevKv } of events) {

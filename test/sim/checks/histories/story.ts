@@ -4,10 +4,10 @@
  */
 import { encodeCommand, packCommands } from '../../../../src/state/codec.ts';
 import type { Command, LeaseId } from '../../../../src/state/command.ts';
+import type { EventView } from '../../../../src/state/history.ts';
 import { type AppliedCommand, Machine } from '../../../../src/state/machine.ts';
 import type { Outcome } from '../../../../src/state/outcome.ts';
 import type { Entry } from '../../../../src/store/entry.ts';
-import type { WatchEvent } from '../../../../src/watch/watcher.ts';
 import { bytes, range } from '../../../state/commands.ts';
 import type { CallRecord, CallResult, ClientCall, WatchRecord } from '../../history.ts';
 import type { RunContext } from '../../observer.ts';
@@ -180,17 +180,13 @@ export class Story {
   }
 
   /** The events of these revisions as the machine tells them. */
-  events(prevKv: boolean, ...revisions: number[]): WatchEvent[] {
+  events(prevKv: boolean, ...revisions: number[]): EventView[] {
     const { history } = this.machine;
-    return revisions.flatMap((revision) =>
-      history
-        .eventsOf(revision)
-        .map((event) => ({ type: event.type, kv: event.kv, prevKv: prevKv ? event.prevKv() : undefined })),
-    );
+    return revisions.flatMap((revision) => history.eventsOf(revision).map((event) => event.view(prevKv)));
   }
 
   /** The watch is given events, and told to have seen all up to `seen`: to the last of them, if not said. */
-  give(watch: WatchRecord, events: readonly WatchEvent[], seen = events.at(-1)?.kv.modRevision ?? 0): void {
+  give(watch: WatchRecord, events: readonly EventView[], seen = events.at(-1)?.kv.modRevision ?? 0): void {
     watch.events.push(...events);
     watch.seenRevision = Math.max(watch.seenRevision, seen);
     this.watching.watched(watch, events, this.machine.revision);

@@ -1,0 +1,164 @@
+/** Hand-written watch responses against protobufjs, and what is kept of encoded events. */
+import { expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.ts';
+import { keyValueMessage } from '../../src/rpc/convert.ts';
+import { int64Of } from '../../src/rpc/int64.ts';
+import { wire } from '../../src/rpc/messages.ts';
+import {
+  EventBytes,
+  eventsResponse,
+  fragmentedResponse,
+  headerIds,
+  type ResponseFrame,
+  watchIdField,
+} from '../../src/rpc/watch-encode.ts';
+import type { EventView } from '../../src/state/history.ts';
+import type { KeyValue } from '../../src/state/outcome.ts';
+
+interface Drawn {
+  readonly clusterId: bigint;
+  readonly memberId: bigint;
+  readonly watchId: bigint;
+  readonly revision: number;
+  readonly term: number;
+  readonly events: readonly EventView[];
+}
+
+const edges = [0, 1, 127, 128, 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 35, 2 ** 53 - 1];
+const wideEdges = [...edges.map(BigInt), -1n, -(2n ** 63n), 2n ** 63n - 1n, 2n ** 64n - 1n, 2n ** 56n];
+
+function drawn(random: Prng): Drawn {
+  const signed = () => BigInt.asIntN(64, random.pick(wideEdges));
+  const raw = (max: number) => Buffer.alloc(random.below(max), random.below(256));
+  const kv = (): KeyValue => ({
+    key: raw(300),
+    createRevision: random.pick(edges),
+    modRevision: random.pick(edges),
+    version: random.pick(edges),
+    value: raw(random.pick([1, 2, 200, 2_000])),
+    lease: signed(),
+  });
+  const event = (): EventView => ({
+    type: random.pick(['put', 'delete'] as const),
+    kv: kv(),
+    prevKv: random.chance(0.5) ? kv() : undefined,
+  });
+  return {
+    clusterId: BigInt.asUintN(64, random.pick(wideEdges)),
+    memberId: BigInt.asUintN(64, random.pick(wideEdges)),
+    watchId: signed(),
+    revision: random.pick(edges),
+    term: random.pick(edges),
+    events: Array.from({ length: random.below(20) }, event),
+  };
+}
+
+function frameOf({ clusterId, memberId, watchId, revision, term }: Drawn): ResponseFrame {
+  return { ids: headerIds(clusterId, memberId), revision, term, watchId: watchIdField(watchId) };
+}
+
+/** By protobufjs; a field with its default value is not given, as it would be written. */
+function byProtobufjs(what: Drawn, events: readonly EventView[], fragment: boolean): Uint8Array {
+  const wide = (value: bigint) => (value === 0n ? undefined : int64Of(value));
+  const number = (value: number) => (value === 0 ? undefined : value);
+  const bytes = (value: Uint8Array) => (value.length === 0 ? undefined : value);
+  const message = (kv: KeyValue) => ({
+    ...keyValueMessage(kv),
+    key: bytes(kv.key),
+    createRevision: number(kv.createRevision),
+    modRevision: number(kv.modRevision),
+    version: number(kv.version),
+    value: bytes(kv.value),
+    lease: wide(kv.lease),
+  });
+  return wire.WatchResponse.encode({
+    header: {
+      clusterId: wide(what.clusterId),
+      memberId: wide(what.memberId),
+      revision: number(what.revision),
+      raftTerm: number(what.term),
+    },
+    watchId: wide(what.watchId),
+    fragment: fragment ? true : undefined,
+    events: events.map(({ type, kv, prevKv }) => ({
+      type: type === 'put' ? undefined : 1,
+      kv: message(kv),
+      prevKv: prevKv === undefined ? undefined : message(prevKv),
+    })),
+  });
+}
+
+const same = (ours: Uint8Array, theirs: Uint8Array, why: string) => expect(Buffer.compare(ours, theirs), why).toBe(0);
+
+test('a response is, byte for byte, what protobufjs makes of it', () => {
+  const random = new Prng(20_261_125, 'watch-encode');
+  for (let round = 0; round < 500; round++) {
+    const what = drawn(random);
+    const events = new EventBytes();
+    const ours = eventsResponse(
+      frameOf(what),
+      what.events.map((event) => events.of(event)),
+    );
+    same(ours, byProtobufjs(what, what.events, false), `round ${round}`);
+  }
+});
+
+test('W4: fragments are cut where etcd cuts: below the limit, one event at least, all but the last marked', () => {
+  const random = new Prng(20_261_126, 'watch-fragments');
+  let cuts = 0;
+  for (let round = 0; round < 200; round++) {
+    const what = drawn(random);
+    const events = new EventBytes();
+    const bytesMax = random.pick([1, 200, 1_000, 5_000, 20_000, 100_000]);
+    const parts = fragmentedResponse(
+      frameOf(what),
+      what.events.map((event) => events.of(event)),
+      bytesMax,
+    );
+    let from = 0;
+    for (const [at, part] of parts.entries()) {
+      const isLast = at === parts.length - 1;
+      const { length } = wire.WatchResponse.decode(part).events;
+      const mine = what.events.slice(from, from + length);
+      same(part, byProtobufjs(what, mine, !isLast), `round ${round}, part ${at}`);
+      if (length > 1 && parts.length > 1) expect(part.length).toBeLessThan(bytesMax);
+      // One event more would have been too much.
+      const more = what.events.slice(from, from + length + 1);
+      if (!isLast) expect(byProtobufjs(what, more, true).length).toBeGreaterThanOrEqual(bytesMax);
+      from += length;
+    }
+    expect(from).toBe(what.events.length);
+    cuts += parts.length - 1;
+  }
+  expect(cuts).toBeGreaterThan(200);
+});
+
+test('W12: the bytes of an event are made once while it is asked for, and no more of them are kept than allowed', () => {
+  const view = (at: number, size: number): EventView => ({
+    type: 'put',
+    kv: {
+      key: Buffer.from(`k${at}`),
+      createRevision: 1,
+      modRevision: 1,
+      version: 1,
+      value: Buffer.alloc(size),
+      lease: 0n,
+    },
+    prevKv: undefined,
+  });
+  const events = new EventBytes(10_000);
+  const first = view(0, 100);
+  expect(events.of(first)).toBe(events.of(first));
+  expect(events.encoded).toBe(1);
+  for (let at = 1; at < 1_000; at++) {
+    events.of(view(at, 100));
+    expect(events.keptBytes).toBeLessThanOrEqual(10_000);
+  }
+  // Made again, as it was dropped meanwhile: the same bytes.
+  expect(events.of(first).length).toBe(events.of(first).length);
+  expect(events.encoded).toBe(1_001);
+  // Larger than all that may be kept: encoded, not kept.
+  const huge = view(1, 20_000);
+  expect(events.of(huge).length).toBeGreaterThan(20_000);
+  expect(events.keptBytes).toBeLessThanOrEqual(10_000);
+});
