@@ -13,6 +13,8 @@ export interface Life {
   readonly id: LeaseId;
   readonly bornMs: number;
   readonly bornIndex: Index;
+  /** Place of the grant among the commands of its entry: an entry may begin an id twice. */
+  readonly bornAmong: number;
   readonly bornTerm: Term;
   readonly grantedMs: number;
   endedMs: number | undefined;
@@ -47,9 +49,9 @@ export class Lives {
     const ended: Life[] = [];
     const checkpointed: Life[] = [];
     const { entry } = place;
-    for (const { command, outcome } of place.commands) {
+    for (const [among, { command, outcome }] of place.commands.entries()) {
       if (!outcome.ok) continue;
-      if (command.type === 'grant') born.push(this.#begin(command.id, command.ttlMs, place));
+      if (command.type === 'grant') born.push(this.#begin(command.id, command.ttlMs, place, among));
       else if (command.type === 'revoke') this.#end(command.id, 'revoke', place, ended);
       else if (command.type === 'expire') {
         // A duty has its entry to itself, so what the entry leaves says which of them it ended.
@@ -74,16 +76,17 @@ export class Lives {
     return lives.filter((life) => life.bornMs <= toMs && (life.endedMs === undefined || life.endedMs >= fromMs));
   }
 
-  /** The life that the entry at `index` began. */
-  bornAt(id: LeaseId, index: Index): Life | undefined {
-    return this.#lives.get(id)?.find((life) => life.bornIndex === index);
+  /** The life that a command of the entry at `index` began, the one at place `among`. */
+  bornAt(id: LeaseId, index: Index, among: number): Life | undefined {
+    return this.#lives.get(id)?.find((life) => life.bornIndex === index && life.bornAmong === among);
   }
 
-  #begin(id: LeaseId, grantedMs: number, { atMs, entry }: Place): Life {
+  #begin(id: LeaseId, grantedMs: number, { atMs, entry }: Place, bornAmong: number): Life {
     const life: Life = {
       id,
       bornMs: atMs,
       bornIndex: entry.index,
+      bornAmong,
       bornTerm: entry.term,
       grantedMs,
       endedMs: undefined,

@@ -18,7 +18,9 @@ import { fail } from './fail.ts';
 export interface Item {
   /** Counted from 0. */
   readonly position: number;
-  /** The same, with the command's place in its entry behind the point. */
+  /** The command's place in its entry. */
+  readonly among: number;
+  /** Both in one number, to sort by. */
   readonly order: number;
   readonly atMs: number;
   readonly applied: AppliedCommand;
@@ -62,10 +64,10 @@ function matchCommands(
   }
   const matched = new Map<number, Item>();
   truth.forEach(({ commands, atMs }, position) => {
-    for (const [i, applied] of commands.entries()) {
+    for (const [among, applied] of commands.entries()) {
       const { origin, command } = applied;
       if (origin.seq === 0 || command.type === 'publish') continue;
-      const item: Item = { position, order: position + i / 10_000, atMs, applied };
+      const item: Item = { position, among, order: position + among / 10_000, atMs, applied };
       const same = asked.get(`${origin.member} ${signature(command)}`) ?? [];
       const record = callOf(item, same, matched);
       if (record === undefined) nobodysCommand(item, same);

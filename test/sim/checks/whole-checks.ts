@@ -27,7 +27,7 @@ export function checkWhole(context: RunContext, calls: readonly CallRecord[], st
     };
     const bornBy = ({ number }: CallRecord, id: LeaseId): Life | undefined => {
       const item = resolved.get(number);
-      return item?.applied.outcome.ok === true ? lives.bornAt(id, item.position + 1) : undefined;
+      return item?.applied.outcome.ok === true ? lives.bornAt(id, item.position + 1, item.among) : undefined;
     };
     checkLinearizable(linearOps(calls, expiriesOf(context, calls, bornBy), known));
   } catch (error) {

@@ -178,6 +178,23 @@ export const legalLeaseHistories: readonly Row[] = [
     },
   },
   {
+    name: 'one entry grants an id, revokes it and grants it again, and the second life expires',
+    expected: 'legal',
+    tell: () => {
+      const story = new Story();
+      const commands = [{ type: 'grant', id, ttlMs: 60_000 } as const, { type: 'revoke', id } as const];
+      const calls = [...commands, { type: 'grant', id, ttlMs: 1_000 } as const].map((command) =>
+        story.write(command, 0),
+      );
+      story.log(1, ...calls);
+      for (const call of calls) story.answer(call, 2);
+      story.log(1_001, expire(story));
+      // Only if the second life has ended can the id be granted.
+      story.done({ type: 'grant', id, ttlMs: 1_000 }, 1_010);
+      story.end();
+    },
+  },
+  {
     name: 'two renewals are answered out of order, and the later promise holds',
     expected: 'legal',
     tell: () => {
