@@ -1,13 +1,14 @@
 /** Puts together what clients talk to: services on gRPC, pages on HTTP, one listener in front. The program's way in. */
-
-import type { Socket } from 'node:net';
 import { receiveSlackBytes, streamsPerConnectionMax, watchStreamBufferBytesMax } from '../base/limits.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import { type AcceptOptions, ClientListener } from '../rpc/accept.ts';
 import { GrpcJsTransport } from '../rpc/grpc-js-transport.ts';
 import type { Member } from '../rpc/member.ts';
+import { MendedHttp2 } from '../rpc/mended-http2.ts';
+import type { ProtocolServer } from '../rpc/protocol-server.ts';
 import { services } from '../rpc/services.ts';
 import { gatewayServer } from './http.ts';
+import { Http1Server, type HttpDeadlines } from './http1-server.ts';
 
 export interface ClientPortOptions {
   readonly member: Member;
@@ -24,7 +25,8 @@ export interface ClientPortOptions {
   readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
   readonly grpcIdleMs?: number;
   /** Caps and deadlines of connections, where they differ from base/limits.ts. */
-  readonly accept?: Omit<AcceptOptions, 'http1' | 'http2'>;
+  readonly accept?: Omit<AcceptOptions, 'servers'>;
+  readonly http?: HttpDeadlines;
 }
 
 /** A listener that is not listening yet: `listen(host, port)`, then `close(graceMs)`. */
@@ -38,7 +40,7 @@ export function clientPort(options: ClientPortOptions): ClientListener {
   });
   const messageBytesMax = member.options.maxRequestBytes + receiveSlackBytes;
   const streamBytesMax = options.streamBufferBytes ?? watchStreamBufferBytesMax;
-  const http2 = new GrpcJsTransport(table, {
+  const grpc = new GrpcJsTransport(table, {
     receiveBytesMax: messageBytesMax,
     streamsPerConnectionMax: options.streamsPerConnection ?? streamsPerConnectionMax,
     streamBufferBytesMax: streamBytesMax,
@@ -49,14 +51,22 @@ export function clientPort(options: ClientPortOptions): ClientListener {
   const { jsonBodiesBytes: bodiesBytesMax } = options;
   const limits = { messageBytesMax, streamBufferBytesMax: streamBytesMax };
   const api = { table, ...limits, ...(bodiesBytesMax === undefined ? {} : { bodiesBytesMax }) };
-  return new ClientListener({ ...options.accept, http2, http1: gatewayServer({ member, metrics, onBug, api }) });
+  const http1 = new Http1Server(gatewayServer({ member, metrics, onBug, api }), options.http);
+  return new ClientListener({ ...options.accept, servers: { http1, http2: new MendedHttp2(grpc) } });
 }
 
 /** The pages alone, for --listen-metrics-urls: who may scrape a member need not be let near its keys and leases. */
 export function pagesPort({
   accept,
+  http,
   ...pages
-}: Pick<ClientPortOptions, 'member' | 'metrics' | 'onBug' | 'accept'>): ClientListener {
-  const http2 = { injectConnection: (socket: Socket): void => void socket.destroy(), drain: () => {}, close: () => {} };
-  return new ClientListener({ ...accept, http2, http1: gatewayServer(pages) });
+}: Pick<ClientPortOptions, 'member' | 'metrics' | 'onBug' | 'accept' | 'http'>): ClientListener {
+  const http1 = new Http1Server(gatewayServer(pages), http);
+  return new ClientListener({ ...accept, servers: { http1, http2: noGrpc } });
 }
+
+const noGrpc: ProtocolServer = {
+  serve: ({ socket }) => void socket.destroy(),
+  drain: () => {},
+  close: () => {},
+};

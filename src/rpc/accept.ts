@@ -1,50 +1,52 @@
 /**
- * The client port: one listener for gRPC and HTTP/1.1, told apart by the first bytes ("PRI" opens HTTP/2). Owns every accepted
- * socket: caps in all and per address, a deadline until it has made a first request, an error listener on each from the first
- * moment. What an HTTP/2 client says first is read in http2-opening.ts; then the socket itself is handed on, all bytes put
- * back. Knows neither services nor routes.
+ * The client port: one listener for several protocols, told apart by the first bytes ("PRI" opens HTTP/2). Owns every accepted
+ * socket until its protocol is known, and afterwards its place in the caps and its deadline: caps in all and per address, a time
+ * limit until it has made a first request, an error listener from the first moment. Then the socket itself is handed on, all bytes
+ * put back (protocol-server.ts). Knows neither services nor routes.
  */
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import {
-  connectionsMax,
-  connectionsPerAddressMax,
-  firstRequestMsMax,
-  httpIdleMsMax,
-  httpRequestMsMax,
-  openingBytesMax,
-} from '../base/limits.ts';
-import { greeting, Http2Opening } from './http2-opening.ts';
-
-/** The parts of `GrpcJsTransport` (or its successor) that a connection needs. */
-export interface Http2Side {
-  injectConnection(socket: Socket): void;
-  drain(graceMs: number): void;
-  close(): void;
-}
+import { connectionsMax, connectionsPerAddressMax, firstRequestMsMax } from '../base/limits.ts';
+import type { AcceptedConnection, ProtocolServer } from './protocol-server.ts';
 
 export interface AcceptOptions {
-  readonly http2: Http2Side;
-  readonly http1: HttpServer;
+  readonly servers: Readonly<Record<Protocol, ProtocolServer>>;
   /** Defaults from base/limits.ts; tests bring small ones. */
   readonly connectionsMax?: number;
   readonly connectionsPerAddressMax?: number;
   readonly firstRequestMs?: number;
-  readonly httpIdleMs?: number;
-  readonly httpRequestMs?: number;
 }
 
-/** What a connection has turned out to speak. */
-type Phase = 'unknown' | 'http2' | 'http1';
+export type Protocol = 'http1' | 'http2';
 
-interface Connection {
+class Connection implements AcceptedConnection {
   readonly socket: Socket;
   readonly address: string;
-  phase: Phase;
-  /** An HTTP/2 client that has not asked for anything. */
-  opening?: Http2Opening;
-  /** Closed at the first sweep after this, on the clock of `performance.now()`. */
-  deadlineMs: number;
+  /** Undefined: it has not shown yet what it speaks. */
+  protocol: Protocol | undefined;
+  #deadlineMs = 0;
+  #late: (() => void) | undefined;
+
+  constructor(socket: Socket, address: string) {
+    this.socket = socket;
+    this.address = address;
+  }
+
+  allow(ms: number): void {
+    this.#deadlineMs = performance.now() + ms;
+  }
+
+  whenLate(step: (() => void) | undefined): void {
+    this.#late = step;
+  }
+
+  /** Looked at now and then, with the clock of `performance.now()`. */
+  sweep(nowMs: number): void {
+    if (nowMs < this.#deadlineMs) return;
+    const late = this.#late;
+    this.#late = undefined;
+    if (late === undefined) this.socket.destroy();
+    else late();
+  }
 }
 
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -74,7 +76,6 @@ export class ClientListener {
     );
     this.#sweeper = setInterval(() => this.#sweep(), Math.min(1_000, this.#firstRequestMs / 4));
     this.#sweeper.unref();
-    this.#watchRequests();
   }
 
   /** Connections open now. */
@@ -103,16 +104,16 @@ export class ClientListener {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
-    this.#options.http2.drain(graceMs);
-    for (const { socket, phase } of this.#connections.values()) if (phase === 'unknown') socket.destroy();
-    this.#options.http1.closeIdleConnections();
+    for (const { socket, protocol } of this.#connections.values()) if (protocol === undefined) socket.destroy();
+    const servers = Object.values(this.#options.servers);
+    for (const server of servers) server.drain(graceMs);
     const cut = setTimeout(() => {
       for (const { socket } of this.#connections.values()) socket.destroy();
     }, graceMs);
     await closed;
     clearTimeout(cut);
     clearInterval(this.#sweeper);
-    this.#options.http2.close();
+    for (const server of servers) server.close();
   }
 
   #accept(socket: Socket): void {
@@ -127,12 +128,8 @@ export class ClientListener {
       return;
     }
     this.#byAddress.set(address, fromAddress + 1);
-    const connection: Connection = {
-      socket,
-      address,
-      phase: 'unknown',
-      deadlineMs: performance.now() + this.#firstRequestMs,
-    };
+    const connection = new Connection(socket, address);
+    connection.allow(this.#firstRequestMs);
     this.#connections.set(socket, connection);
     socket.once('close', () => this.#closed(connection));
     this.#peek(connection);
@@ -157,83 +154,20 @@ export class ClientListener {
       const spoken = protocolOf(first);
       if (spoken === undefined) return;
       socket.off('readable', look);
-      if (spoken === 'neither') socket.destroy();
-      else if (spoken === 'http2') this.#open(connection, first);
-      else {
-        connection.phase = 'http1';
-        socket.unshift(first);
-        this.#options.http1.emit('connection', socket);
+      if (spoken === 'neither') {
+        socket.destroy();
+        return;
       }
+      connection.protocol = spoken;
+      socket.unshift(first);
+      this.#options.servers[spoken].serve(connection);
     };
     socket.on('readable', look);
   }
 
-  /** Reads on until the client has made a request, or wants something that only HTTP/2 can answer. */
-  #open(connection: Connection, first: Buffer): void {
-    const { socket } = connection;
-    const opening = new Http2Opening(openingBytesMax);
-    connection.opening = opening;
-    const hear = (bytes: Buffer): void => {
-      switch (opening.push(bytes)) {
-        case 'more':
-          break;
-        case 'greet':
-          socket.write(greeting);
-          break;
-        case 'refused':
-          socket.destroy();
-          break;
-        case 'done':
-          this.#toHttp2(connection, opening);
-      }
-    };
-    const listen = (): void => {
-      const bytes: Buffer | null = socket.read();
-      if (bytes !== null) hear(bytes);
-    };
-    socket.on('readable', listen);
-    hear(first);
-  }
-
-  #toHttp2(connection: Connection, opening: Http2Opening): void {
-    const { socket } = connection;
-    connection.phase = 'http2';
-    delete connection.opening;
-    socket.removeAllListeners('readable');
-    socket.unshift(opening.take());
-    // From here on HTTP/2's own pings and idle limit watch it.
-    connection.deadlineMs = Number.POSITIVE_INFINITY;
-    this.#options.http2.injectConnection(socket);
-  }
-
-  /** An HTTP/1.1 connection owes a request at first and after each answer, and an answer is owed to it after each request. */
-  #watchRequests(): void {
-    const { http1, httpIdleMs = httpIdleMsMax, httpRequestMs = httpRequestMsMax } = this.#options;
-    http1.on('request', (request, response) => {
-      const connection = this.#connections.get(request.socket);
-      if (connection === undefined) return;
-      connection.deadlineMs = performance.now() + httpRequestMs;
-      response.once('close', () => {
-        connection.deadlineMs = performance.now() + httpIdleMs;
-      });
-    });
-    // A call may take as long as its service says; until it is made, and once it is answered, the client has a deadline.
-    http1.on('waits', (request: IncomingMessage, waits: boolean) => {
-      const connection = this.#connections.get(request.socket);
-      if (connection !== undefined) {
-        connection.deadlineMs = waits ? Number.POSITIVE_INFINITY : performance.now() + httpRequestMs;
-      }
-    });
-  }
-
   #sweep(): void {
     const nowMs = performance.now();
-    for (const connection of this.#connections.values()) {
-      if (nowMs < connection.deadlineMs) continue;
-      // A client that has connected ahead of its first request owes us nothing.
-      if (connection.opening?.idle) this.#toHttp2(connection, connection.opening);
-      else connection.socket.destroy();
-    }
+    for (const connection of this.#connections.values()) connection.sweep(nowMs);
   }
 }
 
@@ -241,7 +175,7 @@ export class ClientListener {
  * What the first bytes of a connection speak; undefined: too few to tell. An HTTP/2 client must open with the whole preface and
  * a SETTINGS frame: that is waited for here, under our deadline, as Node's HTTP/2 keeps a session that never got that far.
  */
-export function protocolOf(opening: Buffer): 'http1' | 'http2' | 'neither' | undefined {
+export function protocolOf(opening: Buffer): Protocol | 'neither' | undefined {
   const common = Math.min(opening.length, preface.length);
   const asPreface = opening.subarray(0, common).equals(preface.subarray(0, common));
   if (!asPreface) {

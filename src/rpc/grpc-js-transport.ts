@@ -3,11 +3,11 @@
  * Owns per stream one count of bytes not yet taken by HTTP/2, which is what `Outgoing.write` answers by.
  */
 import type { ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { asBuffer } from '../base/bytes.ts';
 import { grpcIdleMsMax, grpcPingAnswerMsMax, grpcPingMs } from '../base/limits.ts';
 import { codes, type RpcError, toRpcError } from './errors.ts';
+import type { AcceptedConnection, ProtocolServer } from './protocol-server.ts';
 import type {
   BidiStream,
   CallContext,
@@ -35,8 +35,8 @@ export interface GrpcJsOptions {
 /** Memory one HTTP/2 session may hold (Node's unit is a megabyte); without it grpc-js sets no bound at all. */
 const sessionMemoryMb = 256;
 
-/** A transport that serves the table on every socket it is given. */
-export class GrpcJsTransport {
+/** Serves the table on every connection it is given. */
+export class GrpcJsTransport implements ProtocolServer {
   readonly #server: grpc.Server;
   readonly #injector: ReturnType<grpc.Server['createConnectionInjector']>;
 
@@ -57,9 +57,10 @@ export class GrpcJsTransport {
     this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   }
 
-  /** Serves one accepted cleartext connection that speaks HTTP/2, from its first byte on. */
-  injectConnection(socket: Socket): void {
-    this.#injector.injectConnection(socket);
+  serve(connection: AcceptedConnection): void {
+    // From here on HTTP/2's own pings and idle limit watch it.
+    connection.allow(Number.POSITIVE_INFINITY);
+    this.#injector.injectConnection(connection.socket);
   }
 
   /** Says goodbye on every connection; calls under way may end until `graceMs` are over. */

@@ -212,7 +212,7 @@ describe('limits', () => {
   });
 
   test('a body that does not come is cut off; a call that takes its time is not', async () => {
-    await start({ accept: { httpRequestMs: 200, firstRequestMs: 400 } });
+    await start({ accept: { firstRequestMs: 400 }, http: { requestMs: 200 } });
     fixture.member.held.set(7n, []);
     const slow = HttpStream.open(fixture.port, '/v3/kv/put');
     slow.send('{"key":');

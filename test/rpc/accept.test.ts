@@ -5,7 +5,9 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openingBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
+import { ClientListener } from '../../src/rpc/accept.ts';
 import { wire } from '../../src/rpc/messages.ts';
+import type { AcceptedConnection, ProtocolServer } from '../../src/rpc/protocol-server.ts';
 import { FakeMember } from './fake-member.ts';
 import { Fixture, type FixtureOptions, until } from './wire-client.ts';
 
@@ -100,6 +102,52 @@ describe('one port', () => {
     stranger.send('PRIVET / HTTP/1.1\r\n\r\n');
     await until(() => stranger.closed, 'it is closed');
     await stillServes();
+  });
+});
+
+describe('a socket in, a protocol server out', () => {
+  /** Says back what it hears, and what was asked of it. */
+  class Echo implements ProtocolServer {
+    readonly calls: string[] = [];
+    readonly connections: AcceptedConnection[] = [];
+
+    serve(connection: AcceptedConnection): void {
+      this.calls.push('serve');
+      this.connections.push(connection);
+      connection.socket.pipe(connection.socket);
+    }
+    drain(graceMs: number): void {
+      this.calls.push(`drain ${graceMs}`);
+    }
+    close(): void {
+      this.calls.push('close');
+    }
+  }
+
+  test('a server gets every byte, says how long its client may take, and is told of the end', async () => {
+    await start();
+    const http1 = new Echo();
+    const http2 = new Echo();
+    const listener = new ClientListener({ servers: { http1, http2 }, firstRequestMs: 200 });
+    const { port } = await listener.listen('127.0.0.1', 0);
+    const patient = await Stranger.connected(port);
+    patient.send('GET ');
+    await until(() => patient.received === 'GET ', 'all of it is echoed');
+    http1.connections[0]?.allow(Number.POSITIVE_INFINITY);
+    const late = await Stranger.connected(port);
+    late.send(http2Preface + emptySettings);
+    await until(() => late.received === http2Preface + emptySettings, 'all of it is echoed');
+    const told: string[] = [];
+    http2.connections[0]?.whenLate(() => {
+      told.push('late');
+      http2.connections[0]?.allow(50);
+    });
+    await until(() => late.closed, 'it is late once, then cut');
+    expect(told).toEqual(['late']);
+    expect(patient.closed).toBe(false);
+    await listener.close(20);
+    await until(() => patient.closed, 'it is cut after the grace');
+    for (const { calls } of [http1, http2]) expect(calls).toEqual(['serve', 'drain 20', 'close']);
   });
 });
 
@@ -293,7 +341,7 @@ describe('strangers', () => {
   });
 
   test('a kept-alive HTTP/1.1 connection is closed when it idles', async () => {
-    await start({ accept: { firstRequestMs: 400, httpIdleMs: 200 } });
+    await start({ accept: { firstRequestMs: 400 }, http: { idleMs: 200 } });
     const stranger = await Stranger.connected(fixture.port);
     stranger.send('GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => stranger.received.includes('leasehold'), 'it is answered');
@@ -304,7 +352,7 @@ describe('strangers', () => {
   test('an HTTP/1.1 request that gets no answer is given up', async () => {
     const member = new FakeMember();
     member.barrier = () => new Promise(() => {});
-    await start({ member, accept: { httpRequestMs: 200, firstRequestMs: 400 } });
+    await start({ member, accept: { firstRequestMs: 400 }, http: { requestMs: 200 } });
     const stranger = await Stranger.connected(fixture.port);
     stranger.send('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => stranger.closed, 'it is closed');
@@ -312,7 +360,7 @@ describe('strangers', () => {
   });
 
   test('a body of one byte now and then: the request is answered from its head, and the connection ends in time', async () => {
-    await start({ accept: { firstRequestMs: 400, httpIdleMs: 200 } });
+    await start({ accept: { firstRequestMs: 400 }, http: { idleMs: 200 } });
     const slow = await Stranger.connected(fixture.port);
     slow.send('POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n');
     const drip = setInterval(() => slow.send('a'), 10);
