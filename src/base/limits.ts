@@ -26,6 +26,13 @@ export const logWaitingEntriesMax = 1_000_000;
 export const requestBytesMax = 1_572_864;
 /** Operations in one list of a txn, as etcd's --max-txn-ops. */
 export const txnOpsMax = 128;
+/**
+ * Txns within txns, the outermost counted: as deep as etcd lets them be at its default of --max-txn-ops, since each level there
+ * leaves fewer operations to the next one. Bounds every recursion over a txn.
+ */
+export const txnDepthMax = 129;
+/** Messages within messages: a txn takes two levels, and what stands in its innermost list a few more. */
+export const messageDepthMax = 2 * txnDepthMax + 4;
 /** Largest TTL, as etcd's lessor (seconds). */
 export const leaseTtlSecondsMax = 9_000_000_000;
 
@@ -152,7 +159,5 @@ export const jsonBytesPerMessageByteMax = 2;
 export const jsonBodiesBytesMax = 64 * 1024 * 1024;
 /** Open braces and brackets of a JSON body, as Go's encoding/json. */
 export const jsonDepthMax = 10_000;
-/** Messages within messages of a JSON body; protobufjs takes no more than a hundred. */
-export const jsonMessageDepthMax = 90;
 /** Alarms raised at once. etcd has no bound, and raises one for any member id that a client names. */
 export const alarmsMax = 256;

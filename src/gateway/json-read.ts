@@ -3,7 +3,7 @@
  * names passed over, numbers as numbers or strings with every bit kept, enums by name or number, null as unset. What is wrong
  * is said in Go's words. Works on a text the scanner has passed, so it never meets a syntax error.
  */
-import { jsonMessageDepthMax } from '../base/limits.ts';
+import { messageDepthMax } from '../base/limits.ts';
 import { rpcError } from '../rpc/errors.ts';
 import { int64Of } from '../rpc/int64.ts';
 import { base64Bytes } from './base64.ts';
@@ -27,7 +27,7 @@ export function messageBytes(message: JsonMessage, json: Buffer): Uint8Array {
 
 /** Undefined for null. */
 function readMessage(message: JsonMessage, text: JsonText, from: number, depth: number): Shape | undefined {
-  if (depth > jsonMessageDepthMax) throw rpcError('tooManyOps');
+  if (depth > messageDepthMax) throw rpcError('tooManyOps');
   const start = text.value(from);
   if (text.kind(start) === 'null') return undefined;
   if (text.kind(start) !== 'object') throw mismatch(text, start, 'map[string]json.RawMessage');

@@ -6,6 +6,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { asBuffer } from '../base/bytes.ts';
+import { messageDepthMax } from '../base/limits.ts';
 import { rpcError } from './errors.ts';
 import type { Int } from './int64.ts';
 import { splitMethodName } from './transport.ts';
@@ -22,7 +23,7 @@ export type Sparse<T> = T extends Int | Uint8Array | string | boolean
 /** One message type: total decode (unset fields read as proto3's defaults), sparse encode. */
 export interface WireType<T> {
   readonly name: string;
-  /** Unknown fields are dropped. Throws the table's `malformed` for anything that is no such message. */
+  /** Unknown fields are dropped. Throws the table's `malformed` for what is no such message, `tooManyOps` for a txn too deep. */
   decode(bytes: Uint8Array): T;
   encode(message: Sparse<T>): Uint8Array;
 }
@@ -34,6 +35,11 @@ const protoFiles = [
   'grpc/reflection/v1/reflection.proto',
   'grpc/reflection/v1alpha/reflection.proto',
 ];
+
+/** What protobufjs says of messages nested deeper than the limit, which is the whole process's. */
+const depthError = 'max depth exceeded';
+protobuf.Reader.recursionLimit = messageDepthMax;
+protobuf.util.recursionLimit = messageDepthMax;
 
 const root = loadRoot();
 
@@ -57,8 +63,9 @@ export function wireType<T>(name: string): WireType<T> {
       reader.discardUnknown = true;
       try {
         return type.decode(reader) as unknown as T;
-      } catch {
-        throw rpcError('malformed');
+      } catch (error) {
+        // Only txns nest without end.
+        throw rpcError(error instanceof Error && error.message === depthError ? 'tooManyOps' : 'malformed');
       }
     },
     encode(message: Sparse<T>): Uint8Array {

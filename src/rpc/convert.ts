@@ -2,7 +2,7 @@
 import { unreachable } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import type { Compare, CompareTarget, DeleteRange, Put, Range, Txn, TxnOp } from '../state/command.ts';
-import type { DeleteRangeResult, KeyValue, PutResult, RangeResult, TxnResult } from '../state/outcome.ts';
+import type { DeleteRangeResult, KeyValue, PutResult, RangeResult, TxnOpResult, TxnResult } from '../state/outcome.ts';
 import type { Sparse } from './codec.ts';
 import { rpcError } from './errors.ts';
 import { bigintOf, type Int, int64Of, numberOf } from './int64.ts';
@@ -31,7 +31,7 @@ export const sortTargets = ['key', 'version', 'create', 'mod', 'value'] as const
 export const compareResults = ['equal', 'greater', 'less', 'notEqual'] as const;
 export const compareTargets = ['version', 'create', 'mod', 'value', 'lease'] as const;
 
-/** Negative limits and revisions mean none and the newest, as in etcd. */
+/** A negative limit means none; what a negative revision means is the store's to say. */
 export function rangeOf(message: RangeRequest): Range {
   const sortOrder = sortOrders[message.sortOrder];
   const sortTarget = sortTargets[message.sortTarget];
@@ -41,7 +41,7 @@ export function rangeOf(message: RangeRequest): Range {
     key: bytesOf(message.key),
     rangeEnd: bytesOf(message.rangeEnd),
     limit: Math.max(0, numberOf(message.limit)),
-    revision: Math.max(0, numberOf(message.revision)),
+    revision: numberOf(message.revision),
     sortOrder,
     sortTarget,
     keysOnly: message.keysOnly,
@@ -89,7 +89,8 @@ function txnOpOf(op: RequestOp): TxnOp {
   if (op.request === 'requestPut' && op.requestPut !== null) return putOf(op.requestPut);
   if (op.request === 'requestDeleteRange' && op.requestDeleteRange !== null)
     return deleteRangeOf(op.requestDeleteRange);
-  throw rpcError(op.request === 'requestTxn' ? 'nestedTxn' : 'keyNotFound');
+  if (op.request === 'requestTxn' && op.requestTxn !== null) return txnOf(op.requestTxn);
+  throw rpcError('keyNotFound');
 }
 
 function compareOf(message: CompareMessage): Compare {
@@ -158,30 +159,33 @@ export function deleteRangeResponse(result: DeleteRangeResult, header: Header): 
 
 /**
  * The answers inside carry a header with nothing but the revision, as etcd's do: the one before the txn until its first write,
- * then the txn's own.
+ * then the txn's own. That of a txn inside is empty.
  */
 export function txnResponse(result: TxnResult, header: Header, revision: number): Sparse<TxnResponse> {
-  let at = result.responses.some(wrote) ? revision - 1 : revision;
-  const responses = result.responses.map((response) => {
-    if (wrote(response)) at = revision;
-    return responseOp(response, { revision: at });
-  });
-  return { header, succeeded: result.succeeded, responses };
-}
+  let at = wrote(result) ? revision - 1 : revision;
+  return txnMessage(result, header);
 
-function wrote(result: TxnResult['responses'][number]): boolean {
-  return result.type === 'put' || (result.type === 'deleteRange' && result.deleted > 0);
-}
-
-function responseOp(result: TxnResult['responses'][number], header: Header): Sparse<ResponseOp> {
-  switch (result.type) {
-    case 'range':
-      return { responseRange: rangeResponse(result, header) };
-    case 'put':
-      return { responsePut: putResponse(result, header) };
-    case 'deleteRange':
-      return { responseDeleteRange: deleteRangeResponse(result, header) };
-    default:
-      return unreachable(result);
+  function txnMessage({ succeeded, responses }: TxnResult, own: Header): Sparse<TxnResponse> {
+    return { header: own, succeeded, responses: responses.map(responseOp) };
   }
+
+  function responseOp(inner: TxnOpResult): Sparse<ResponseOp> {
+    if (inner.type === 'txn') return { responseTxn: txnMessage(inner, {}) };
+    if (wrote(inner)) at = revision;
+    switch (inner.type) {
+      case 'range':
+        return { responseRange: rangeResponse(inner, { revision: at }) };
+      case 'put':
+        return { responsePut: putResponse(inner, { revision: at }) };
+      case 'deleteRange':
+        return { responseDeleteRange: deleteRangeResponse(inner, { revision: at }) };
+      default:
+        return unreachable(inner);
+    }
+  }
+}
+
+function wrote(result: TxnOpResult): boolean {
+  if (result.type === 'txn') return result.responses.some(wrote);
+  return result.type === 'put' || (result.type === 'deleteRange' && result.deleted > 0);
 }

@@ -91,10 +91,6 @@ const rows = {
   tooManyAlarms: ['ResourceExhausted', 'etcdserver: too many alarms'],
   unknownHealthService: ['NotFound', 'unknown service'],
   emptyReflectionRequest: ['InvalidArgument', 'grpc: a reflection request asks for nothing'],
-  nestedTxn: [
-    'Unimplemented',
-    'leasehold: a txn inside a txn is not supported in 0.1; it comes with the full KV service',
-  ],
   noCompaction: ['Unimplemented', 'leasehold: compaction is not supported in 0.1; it comes with the full KV service'],
   noMembership: [
     'Unimplemented',

@@ -1,9 +1,10 @@
 /**
- * etcd's KV service: reads through a barrier (or not, when serializable), writes through the log. Nested txns and compaction
- * come later. K4, K6: a read is answered in the step in which the barrier's state is looked at.
+ * etcd's KV service: reads through a barrier (or not, when serializable), writes through the log; a txn that only reads is a
+ * read. Compaction comes later. K4, K6: a read is answered in the step in which the barrier's state is looked at.
  */
 import type { Command } from '../state/command.ts';
 import type { Outcome, Result } from '../state/outcome.ts';
+import { isReadOnly } from '../state/txn.ts';
 import {
   deleteRangeOf,
   deleteRangeResponse,
@@ -17,7 +18,7 @@ import {
 import { refusalError, rpcError } from './errors.ts';
 import { Headers } from './header.ts';
 import type { Member } from './member.ts';
-import { wire } from './messages.ts';
+import { type TxnRequest, wire } from './messages.ts';
 import { refusing, unary } from './method.ts';
 import type { CallContext, ServiceTable } from './transport.ts';
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from './validate.ts';
@@ -50,11 +51,24 @@ export function kvService(member: Member): ServiceTable {
     ),
     '/etcdserverpb.KV/Txn': unary(wire.TxnRequest, wire.TxnResponse, async (message, ctx, requestBytes) => {
       checkTxn(message, member.options.maxTxnOps);
-      const { result, revision } = await write(member, txnOf(message), 'txn', ctx, requestBytes);
+      const txn = txnOf(message);
+      if (isReadOnly(txn)) {
+        if (!isSerializable(message)) await member.barrier(ctx);
+        const { state } = member;
+        const read = state.readTxn(txn);
+        if (read.type === 'refused') throw refusalError(read.refusal);
+        return txnResponse(read, headers.at(state.revision), state.revision);
+      }
+      const { result, revision } = await write(member, txn, 'txn', ctx, requestBytes);
       return txnResponse(result, headers.at(revision), revision);
     }),
     '/etcdserverpb.KV/Compact': refusing('noCompaction'),
   };
+}
+
+/** Whether each read of a txn may be answered from this member's own state. A txn without any may. */
+function isSerializable(message: TxnRequest): boolean {
+  return [...message.success, ...message.failure].every((op) => op.requestRange?.serializable === true);
 }
 
 /**

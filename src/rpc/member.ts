@@ -3,10 +3,10 @@
  * knows the wire. The member decides what needs the log, a quorum round or only its own memory; deadlines come in `CallContext`.
  */
 import type { RenewalAnswer } from '../node/input.ts';
-import type { Command, LeaseId, Range } from '../state/command.ts';
+import type { Command, LeaseId, Range, Txn } from '../state/command.ts';
 import type { KvHash } from '../state/hash-kv.ts';
 import type { Refused } from '../state/kv.ts';
-import type { Outcome, RangeResult } from '../state/outcome.ts';
+import type { Outcome, RangeResult, TxnResult } from '../state/outcome.ts';
 import type { MemberId } from '../store/entry.ts';
 import type { Hub } from '../watch/hub.ts';
 
@@ -33,6 +33,8 @@ export interface MemberState {
   readonly revision: number;
   readonly compactRevision: number;
   range(range: Range): RangeResult | Refused;
+  /** A txn that only reads (`isReadOnly`). */
+  readTxn(txn: Txn): TxnResult | Refused;
   leases(): Iterable<LeaseId>;
   /** In byte order; empty for an unknown lease. */
   leaseKeys(id: LeaseId): readonly Uint8Array[];

@@ -2,9 +2,11 @@
  * What etcd refuses before anything is proposed (etcd: api/v3rpc/key.go, checkRangeRequest … checkIntervals), in its order and
  * with its texts. Everything a client can send is refused as a value here, never asserted on later.
  */
-import { compareBytes } from '../base/bytes.ts';
+import { type ByteString, byteString } from '../base/bytes.ts';
+import { txnDepthMax } from '../base/limits.ts';
 import { rpcError } from './errors.ts';
-import { bigintOf, numberOf } from './int64.ts';
+import { bigintOf } from './int64.ts';
+import { type KeyRange, KeySet } from './key-set.ts';
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from './messages.ts';
 
 /** etcd 3.5 refuses unknown sort numbers; 3.4.23 crashes on one (sort_target 9), so this is not for 3.4's texts. */
@@ -25,53 +27,82 @@ export function checkDeleteRange(message: DeleteRangeRequest): void {
   if (message.key.length === 0) throw rpcError('emptyKey');
 }
 
-/** `opsMax` bounds each of the three lists. */
+/**
+ * `opsMax` bounds each of the three lists; what the longest of them leaves of it bounds the lists of a txn inside. `depth` is 1
+ * for a txn that stands for itself.
+ */
 export function checkTxn(message: TxnRequest, opsMax: number): void {
+  checkOps(message, opsMax, 1);
+  checkOverlap(message.success);
+  checkOverlap(message.failure);
+}
+
+function checkOps(message: TxnRequest, opsMax: number, depth: number): void {
   const ops = Math.max(message.compare.length, message.success.length, message.failure.length);
-  if (ops > opsMax) throw rpcError('tooManyOps');
+  if (ops > opsMax || depth > txnDepthMax) throw rpcError('tooManyOps');
   for (const compare of message.compare) {
     if (compare.key.length === 0) throw rpcError('emptyKey');
     if (compare.result < 0 || compare.result > 3 || compare.target < 0 || compare.target > 4) {
       throw rpcError('invalidCompare');
     }
   }
-  for (const op of message.success) checkOp(op);
-  for (const op of message.failure) checkOp(op);
-  checkOverlap(message.success);
-  checkOverlap(message.failure);
+  for (const op of message.success) checkOp(op, opsMax - ops, depth);
+  for (const op of message.failure) checkOp(op, opsMax - ops, depth);
 }
 
-function checkOp(op: RequestOp): void {
-  if (op.request === 'requestRange' && op.requestRange !== null) {
-    checkRange(op.requestRange);
-    // Alone, a negative revision means the newest; in a txn etcd takes it for one long compacted.
-    if (numberOf(op.requestRange.revision) < 0) throw rpcError('compacted');
-  } else if (op.request === 'requestPut' && op.requestPut !== null) checkPut(op.requestPut);
+function checkOp(op: RequestOp, opsLeft: number, depth: number): void {
+  if (op.request === 'requestRange' && op.requestRange !== null) checkRange(op.requestRange);
+  else if (op.request === 'requestPut' && op.requestPut !== null) checkPut(op.requestPut);
   else if (op.request === 'requestDeleteRange' && op.requestDeleteRange !== null)
     checkDeleteRange(op.requestDeleteRange);
-  else throw rpcError(op.request === 'requestTxn' ? 'nestedTxn' : 'keyNotFound');
+  else if (op.request === 'requestTxn' && op.requestTxn !== null) checkOps(op.requestTxn, opsLeft, depth + 1);
+  else throw rpcError('keyNotFound');
+}
+
+/** What a list of operations writes, whichever branches are chosen. */
+interface Written {
+  readonly puts: ReadonlySet<ByteString>;
+  readonly deletes: KeySet;
 }
 
 /**
- * No key may be put twice in a branch, nor put and deleted. A delete "from key on" (range_end of one zero byte) is not looked
- * at: etcd takes it for an empty interval, and 3.4.23 lets such a txn pass.
+ * No key may be put twice, nor put and deleted, by operations that could both be done: those of two branches of one txn inside
+ * cannot. As etcd does it, a put inside an earlier txn may meet a delete inside a later one.
  */
-function checkOverlap(ops: readonly RequestOp[]): void {
-  const puts = new Set<string>();
-  for (const op of ops) {
-    if (op.request !== 'requestPut' || op.requestPut === null) continue;
-    const { key } = op.requestPut;
-    const name = Buffer.from(key).toString('latin1');
-    if (puts.has(name)) throw rpcError('duplicateKey');
-    puts.add(name);
-    for (const other of ops) {
-      if (other.request !== 'requestDeleteRange' || other.requestDeleteRange === null) continue;
-      if (deletes(other.requestDeleteRange, key)) throw rpcError('duplicateKey');
+function checkOverlap(ops: readonly RequestOp[]): Written {
+  const deletes = new KeySet();
+  deletes.add(ops.flatMap((op) => deletedRange(op) ?? []));
+  const puts = new Set<ByteString>();
+  for (const { request, requestTxn } of ops) {
+    if (request !== 'requestTxn' || requestTxn === null) continue;
+    const [success, failure] = [checkOverlap(requestTxn.success), checkOverlap(requestTxn.failure)];
+    for (const key of success.puts) {
+      if (puts.has(key) || deletes.has(key)) throw rpcError('duplicateKey');
+    }
+    for (const key of failure.puts) {
+      if (puts.has(key) || deletes.has(key)) throw rpcError('duplicateKey');
+    }
+    for (const branch of [success, failure]) {
+      for (const key of branch.puts) puts.add(key);
+      deletes.add(branch.deletes.ranges);
     }
   }
+  for (const { request, requestPut } of ops) {
+    if (request !== 'requestPut' || requestPut === null) continue;
+    const key = byteString(requestPut.key);
+    if (puts.has(key) || deletes.has(key)) throw rpcError('duplicateKey');
+    puts.add(key);
+  }
+  return { puts, deletes };
 }
 
-function deletes(range: DeleteRangeRequest, key: Uint8Array): boolean {
-  if (range.rangeEnd.length === 0) return compareBytes(range.key, key) === 0;
-  return compareBytes(range.key, key) <= 0 && compareBytes(key, range.rangeEnd) < 0;
+/**
+ * A delete "from key on" (range_end of one zero byte) counts as an empty one: etcd takes it for that here, and 3.4.23 lets
+ * such a txn pass.
+ */
+function deletedRange({ request, requestDeleteRange }: RequestOp): KeyRange | undefined {
+  if (request !== 'requestDeleteRange' || requestDeleteRange === null) return undefined;
+  const { key, rangeEnd } = requestDeleteRange;
+  const from = byteString(key);
+  return { from, to: rangeEnd.length === 0 ? `${from}\0` : byteString(rangeEnd) };
 }

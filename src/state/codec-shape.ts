@@ -2,9 +2,10 @@
  * Looks over msgpack bytes before a library reads them: only the few forms our tuples use, every length within the bytes, no
  * deep nesting, nothing left over. So bytes from a peer can neither make the reader allocate, recurse nor build types of its own.
  */
+import { txnDepthMax } from '../base/limits.ts';
 
-/** Tuples in lists in tuples: a txn's put is at depth 3. */
-const DEPTH_MAX = 4;
+/** Tuples in lists in tuples: a txn is a tuple that holds lists of tuples, and the innermost hold one list of values more. */
+const DEPTH_MAX = 2 * txnDepthMax + 2;
 
 /** What a first byte says: bytes of a fixed size behind it, or a length to be read from so many bytes. */
 type Form =

@@ -4,6 +4,7 @@
  */
 import { unreachable } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
+import { txnDepthMax } from '../base/limits.ts';
 import { Fields, MalformedCommand, type Tuple } from './codec-fields.ts';
 import type {
   AlarmKind,
@@ -15,6 +16,7 @@ import type {
   Put,
   Range,
   StampedLease,
+  Txn,
   TxnOp,
 } from './command.ts';
 
@@ -56,17 +58,8 @@ function fieldsOf(command: Command): Tuple {
       return [KIND.revoke, int64(command.id)];
     case 'put':
     case 'deleteRange':
+    case 'txn':
       return opFields(command);
-    case 'txn': {
-      const compares = command.compares.map((compare) => [
-        targets.indexOf(compare.target),
-        results.indexOf(compare.result),
-        asBuffer(compare.key),
-        asBuffer(compare.rangeEnd),
-        operand(compare.operand),
-      ]);
-      return [KIND.txn, compares, command.success.map(opFields), command.failure.map(opFields)];
-    }
     case 'expire':
       return [KIND.expire, whole(command.term), command.leases.flatMap(stamped)];
     case 'checkpoint': {
@@ -96,6 +89,16 @@ function opFields(op: TxnOp): Tuple {
       return [KIND.deleteRange, asBuffer(op.key), asBuffer(op.rangeEnd), Number(op.prevKv)];
     case 'range':
       return rangeFields(op);
+    case 'txn': {
+      const compares = op.compares.map((compare) => [
+        targets.indexOf(compare.target),
+        results.indexOf(compare.result),
+        asBuffer(compare.key),
+        asBuffer(compare.rangeEnd),
+        operand(compare.operand),
+      ]);
+      return [KIND.txn, compares, op.success.map(opFields), op.failure.map(opFields)];
+    }
     default:
       return unreachable(op);
   }
@@ -166,12 +169,7 @@ function readFields(fields: Fields): Command {
     case KIND.deleteRange:
       return readDeleteRange(fields);
     case KIND.txn:
-      return {
-        type: 'txn',
-        compares: fields.list(readCompare),
-        success: fields.list(readOp),
-        failure: fields.list(readOp),
-      };
+      return readTxn(fields, 1);
     case KIND.expire:
       return { type: 'expire', term: fields.count(), leases: new Fields(fields.next()).rest(readStamped) };
     case KIND.checkpoint: {
@@ -200,11 +198,19 @@ function readFields(fields: Fields): Command {
   }
 }
 
-function readOp(fields: Fields): TxnOp {
+/** `depth`: 1 for a txn that stands for itself. */
+function readTxn(fields: Fields, depth: number): Txn {
+  if (depth > txnDepthMax) throw new MalformedCommand('a txn too deep');
+  const op = (inner: Fields): TxnOp => readOp(inner, depth);
+  return { type: 'txn', compares: fields.list(readCompare), success: fields.list(op), failure: fields.list(op) };
+}
+
+function readOp(fields: Fields, depth: number): TxnOp {
   const kind = fields.count();
   if (kind === KIND.put) return readPut(fields);
   if (kind === KIND.deleteRange) return readDeleteRange(fields);
   if (kind === KIND.range) return readRange(fields);
+  if (kind === KIND.txn) return readTxn(fields, depth + 1);
   throw new MalformedCommand(`unknown kind ${kind} in a txn`);
 }
 

@@ -58,13 +58,13 @@ export interface Range {
   readonly rangeEnd: Uint8Array;
   /** 0: no limit. */
   readonly limit: number;
-  /** 0: the newest. */
+  /** 0: the newest; below 0 too, but see `Kv.refusesInTxn`. */
   readonly revision: number;
   readonly sortOrder: 'none' | 'ascend' | 'descend';
   readonly sortTarget: 'key' | 'version' | 'create' | 'mod' | 'value';
   readonly keysOnly: boolean;
   readonly countOnly: boolean;
-  /** 0: no bound, here and below. */
+  /** 0: no bound, here and below. Any other number is one. */
   readonly minModRevision: number;
   readonly maxModRevision: number;
   readonly minCreateRevision: number;
@@ -79,8 +79,8 @@ export interface Compare {
   /** For version, create, mod: a number; for lease: a bigint; for value: bytes. */
   readonly operand: number | bigint | Uint8Array;
 }
-export type TxnOp = Put | DeleteRange | Range;
-/** Flat for now; a nested txn joins `TxnOp` with the KV issue. */
+export type TxnOp = Put | DeleteRange | Range | Txn;
+/** All compares, also those of the txns inside, look at the state before the command. At most `txnDepthMax` deep. */
 export interface Txn {
   readonly type: 'txn';
   readonly compares: readonly Compare[];

@@ -32,6 +32,7 @@ export function growthBytes(command: Command): number {
   }
 }
 
+/** Txns inside count too, which etcd overlooks. */
 function growthOfBranch(ops: readonly TxnOp[]): number {
-  return ops.reduce((sum, op) => sum + (op.type === 'put' ? growthBytes(op) : 0), 0);
+  return ops.reduce((sum, op) => sum + (op.type === 'put' || op.type === 'txn' ? growthBytes(op) : 0), 0);
 }

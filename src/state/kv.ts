@@ -58,6 +58,15 @@ export class Kv {
     return undefined;
   }
 
+  /**
+   * Whether a range within a txn can be answered. As in etcd, a revision below 0 is not the newest here, but one long compacted;
+   * in a store that never was compacted, only -1 is not.
+   */
+  refusesInTxn(range: Range): Refusal | undefined {
+    const oldest = this.revisions.compacted === 0 ? -1 : this.revisions.compacted;
+    return range.revision < 0 && range.revision < oldest ? 'compacted' : this.refusesRange(range);
+  }
+
   /** Reads the present, writes of the command under way included, or the end of an older revision. */
   range(range: Range): RangeResult | Refused {
     const refusal = this.refusesRange(range);

@@ -11,7 +11,7 @@ import type { Entry, Index, Term } from '../store/entry.ts';
 import type { ImageBatch, ImageOp, ImageRecord } from '../store/image.ts';
 import { Alarms } from './alarms.ts';
 import { unpackCommands } from './codec.ts';
-import type { Command, LeaseId, Origin, Range } from './command.ts';
+import type { Command, LeaseId, Origin, Range, Txn } from './command.ts';
 import type { RecordSum } from './digest.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
 import type { History } from './history.ts';
@@ -22,10 +22,10 @@ import { Kv, type Refused, refused } from './kv.ts';
 import { applyCheckpoint, applyClear, applyExpire, applyGrant, applyRevoke, type LeaseObserver } from './lease.ts';
 import { Lessor } from './lessor.ts';
 import { Members } from './members.ts';
-import type { Outcome, RangeResult, Result } from './outcome.ts';
+import type { Outcome, RangeResult, Result, TxnResult } from './outcome.ts';
 import { Revisions } from './revision.ts';
 import { stateDigest } from './state-digest.ts';
-import { applyTxn } from './txn.ts';
+import { applyTxn, isReadOnly } from './txn.ts';
 
 export type { LeaseObserver } from './lease.ts';
 
@@ -146,6 +146,12 @@ export class Machine {
   /** The present, or the end of an older revision that is not compacted. */
   range(range: Range): RangeResult | Refused {
     return this.#kv.range(range);
+  }
+
+  /** A txn that only reads: what it would come to if it were the next command. */
+  readTxn(txn: Txn): TxnResult | Refused {
+    assert(isReadOnly(txn), 'K4: only what is in the log changes the state');
+    return applyTxn(this.#kv, txn);
   }
 
   /** All live leases, ascending. */

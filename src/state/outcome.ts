@@ -50,8 +50,9 @@ export interface DeleteRangeResult {
 export interface TxnResult {
   readonly type: 'txn';
   readonly succeeded: boolean;
-  readonly responses: readonly (RangeResult | PutResult | DeleteRangeResult)[];
+  readonly responses: readonly TxnOpResult[];
 }
+export type TxnOpResult = RangeResult | PutResult | DeleteRangeResult | TxnResult;
 export interface GrantResult {
   readonly type: 'grant';
   readonly id: LeaseId;

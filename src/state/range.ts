@@ -13,48 +13,44 @@ import type { Revisions } from './revision.ts';
 export function selectRange(index: KeyIndex, revisions: Revisions, range: Range): RangeResult {
   const interval = intervalOf(byteString(range.key), byteString(range.rangeEnd));
   const present = range.revision <= 0 || (range.revision === revisions.current && !revisions.open);
-  const simple = isByKey(range) && !isFiltered(range);
+  // Without an order and a filter etcd reads no more than the limit and one, in key order, and sorts only those.
+  const ordered = range.sortOrder === 'none' || (range.sortOrder === 'ascend' && range.sortTarget === 'key');
+  const readMax = ordered && !isFiltered(range) && range.limit > 0 ? range.limit + 1 : Number.POSITIVE_INFINITY;
   let count: number;
   let found: KeyVersion[] = [];
   if (present) {
     count = index.countLive(interval);
-    // Nobody needs more than the limit if neither filter nor order may choose others.
-    const enough = simple && range.sortOrder !== 'descend' && range.limit > 0 ? range.limit : count;
-    if (!range.countOnly && enough > 0) index.scanLive(interval, (version) => found.push(version) < enough);
+    if (!range.countOnly && count > 0) index.scanLive(interval, (version) => found.push(version) < readMax);
   } else {
     found = index.versionsAt(interval, range.revision);
     count = found.length;
+    if (count > readMax) found.length = readMax;
   }
   if (range.countOnly) return { type: 'range', kvs: [], more: false, count };
   if (isFiltered(range)) found = found.filter((version) => passes(range, version));
   sortVersions(range, found);
-  const more = range.limit > 0 && (found.length > range.limit || (simple && count > range.limit));
-  if (range.limit > 0 && found.length > range.limit) found = found.slice(0, range.limit);
+  const more = range.limit > 0 && found.length > range.limit;
+  if (more) found.length = range.limit;
   return { type: 'range', kvs: found.map((version) => keyValueOf(version, !range.keysOnly)), more, count };
-}
-
-function isByKey(range: Range): boolean {
-  return range.sortTarget === 'key';
 }
 
 function isFiltered(range: Range): boolean {
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = range;
-  return minModRevision > 0 || maxModRevision > 0 || minCreateRevision > 0 || maxCreateRevision > 0;
+  return minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0;
 }
 
-function passes(range: Range, version: KeyVersion): boolean {
-  const { modRevision, createRevision } = version;
+function passes(range: Range, { modRevision, createRevision }: KeyVersion): boolean {
   return (
-    (range.minModRevision <= 0 || modRevision >= range.minModRevision) &&
-    (range.maxModRevision <= 0 || modRevision <= range.maxModRevision) &&
-    (range.minCreateRevision <= 0 || createRevision >= range.minCreateRevision) &&
-    (range.maxCreateRevision <= 0 || createRevision <= range.maxCreateRevision)
+    modRevision >= range.minModRevision &&
+    (range.maxModRevision === 0 || modRevision <= range.maxModRevision) &&
+    createRevision >= range.minCreateRevision &&
+    (range.maxCreateRevision === 0 || createRevision <= range.maxCreateRevision)
   );
 }
 
 /** `found` ascends by key. A target without an order means ascending, as in etcd. */
 function sortVersions(range: Range, found: KeyVersion[]): void {
-  if (isByKey(range)) {
+  if (range.sortTarget === 'key') {
     if (range.sortOrder === 'descend') found.reverse();
     return;
   }

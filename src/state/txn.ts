@@ -1,35 +1,66 @@
 /**
- * Transactions: compares decide a branch, the whole branch is checked, then all of it is done under one revision (etcd
- * server/etcdserver/txn). Checks look at the state before the transaction, as etcd's do; where an earlier operation of the
- * same branch takes away what a later one needs, the transaction is refused too. Invariants: K6, L9, K2.
+ * Transactions: compares decide a branch, those of txns inside it decide theirs, the whole of what was chosen is checked, then all
+ * of it is done under one revision (etcd server/etcdserver/txn). Compares and checks look at the state before the
+ * transaction, as etcd's do; where an earlier operation takes away what a later one needs, the transaction is refused
+ * too. Recursion is bounded: the codec lets no txn in that is deeper than `txnDepthMax`. Invariants: K6, L9, K2.
  */
 import { assert, unreachable } from '../base/assert.ts';
 import { byteString } from '../base/bytes.ts';
-import { type Compare, NO_LEASE, type Put, type Txn, type TxnOp } from './command.ts';
+import { type Compare, type DeleteRange, NO_LEASE, type Put, type Range, type Txn, type TxnOp } from './command.ts';
 import { covers, type Interval, intervalOf, type KeyVersion } from './key-index.ts';
 import { type Kv, type Refused, refused } from './kv.ts';
-import type { DeleteRangeResult, PutResult, RangeResult, Refusal, TxnResult } from './outcome.ts';
+import type { Refusal, TxnOpResult, TxnResult } from './outcome.ts';
+
+/** A txn of which only the chosen branch is left. */
+interface Chosen {
+  readonly type: 'chosen';
+  readonly succeeded: boolean;
+  readonly ops: readonly ChosenOp[];
+}
+type Leaf = Put | DeleteRange | Range;
+type ChosenOp = Leaf | Chosen;
 
 /** Does the transaction, or nothing of it. The caller closes the revision. */
 export function applyTxn(kv: Kv, txn: Txn): TxnResult | Refused {
-  const succeeded = txn.compares.every((compare) => holds(kv, compare));
-  const branch = succeeded ? txn.success : txn.failure;
-  const refusal = refusalOf(kv, branch);
-  if (refusal !== undefined) return refused(refusal);
-  return { type: 'txn', succeeded, responses: branch.map((op) => applyOp(kv, op)) };
+  const chosen = choose(kv, txn);
+  const refusal = refusalOf(kv, [...leaves(chosen)]);
+  return refusal === undefined ? applyChosen(kv, chosen) : refused(refusal);
 }
 
-/** Why the branch cannot be done; puts are looked at before ranges, as in etcd. */
-function refusalOf(kv: Kv, branch: readonly TxnOp[]): Refusal | undefined {
+/** Whether a txn changes nothing whichever branch is chosen, so that it needs no place in the log. As etcd: a txn inside does. */
+export function isReadOnly(txn: Txn): boolean {
+  return txn.success.every(isRange) && txn.failure.every(isRange);
+}
+
+function isRange(op: TxnOp): boolean {
+  return op.type === 'range';
+}
+
+function choose(kv: Kv, txn: Txn): Chosen {
+  const succeeded = txn.compares.every((compare) => holds(kv, compare));
+  const branch = succeeded ? txn.success : txn.failure;
+  return { type: 'chosen', succeeded, ops: branch.map((op) => (op.type === 'txn' ? choose(kv, op) : op)) };
+}
+
+/** What is to be done, in order. */
+function* leaves(chosen: Chosen): Generator<Leaf> {
+  for (const op of chosen.ops) {
+    if (op.type === 'chosen') yield* leaves(op);
+    else yield op;
+  }
+}
+
+/** Why it cannot be done; puts are looked at before ranges, as in etcd. */
+function refusalOf(kv: Kv, ops: readonly Leaf[]): Refusal | undefined {
   const deleted: Interval[] = [];
-  for (const op of branch) {
+  for (const op of ops) {
     if (op.type === 'deleteRange') deleted.push(intervalOf(byteString(op.key), byteString(op.rangeEnd)));
     if (op.type !== 'put') continue;
     const refusal = putRefusal(kv, op, deleted);
     if (refusal !== undefined) return refusal;
   }
-  for (const op of branch) {
-    const refusal = op.type === 'range' ? kv.refusesRange(op) : undefined;
+  for (const op of ops) {
+    const refusal = op.type === 'range' ? kv.refusesInTxn(op) : undefined;
     if (refusal !== undefined) return refusal;
   }
   return undefined;
@@ -44,8 +75,14 @@ function putRefusal(kv: Kv, put: Put, deleted: readonly Interval[]): Refusal | u
   return kv.namesUnknownLease(put) ? 'leaseNotFound' : undefined;
 }
 
-function applyOp(kv: Kv, op: TxnOp): RangeResult | PutResult | DeleteRangeResult {
+function applyChosen(kv: Kv, { succeeded, ops }: Chosen): TxnResult {
+  return { type: 'txn', succeeded, responses: ops.map((op) => applyOp(kv, op)) };
+}
+
+function applyOp(kv: Kv, op: ChosenOp): TxnOpResult {
   switch (op.type) {
+    case 'chosen':
+      return applyChosen(kv, op);
     case 'put':
       return kv.put(op);
     case 'deleteRange':

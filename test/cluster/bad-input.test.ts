@@ -136,9 +136,9 @@ describe('requests that are refused, with etcd’s code and text', () => {
       3,
       'etcdserver: duplicate key given in txn request',
     ],
-    ['a txn in a txn', `${kv}/Txn`, () => nested(2), 12, /^leasehold: a txn inside a txn/],
-    ['a depth of 1,000', `${kv}/Txn`, () => nested(1_000), 13, 'grpc: error unmarshalling request'],
-    ['a depth of 100,000', `${kv}/Txn`, () => nested(20_000), 13, 'grpc: error unmarshalling request'],
+    ['txns 130 deep', `${kv}/Txn`, () => nested(130), 3, 'etcdserver: too many operations in txn request'],
+    ['txns 1,000 deep', `${kv}/Txn`, () => nested(1_000), 3, 'etcdserver: too many operations in txn request'],
+    ['txns 20,000 deep', `${kv}/Txn`, () => nested(20_000), 3, 'etcdserver: too many operations in txn request'],
     [
       'unknown sort',
       `${kv}/Range`,

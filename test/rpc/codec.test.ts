@@ -64,7 +64,7 @@ describe('messages', () => {
       const op = bytes(`\x22${length(nested)}${text(nested)}`);
       nested = bytes(`\x12${length(op)}${text(op)}`);
     }
-    expect(() => wire.TxnRequest.decode(nested)).toThrow('grpc: error unmarshalling request');
+    expect(() => wire.TxnRequest.decode(nested)).toThrow('etcdserver: too many operations in txn request');
   });
 
   test('of a oneof sent twice the last one counts', () => {

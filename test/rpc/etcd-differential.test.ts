@@ -78,14 +78,14 @@ function randomRange(random: Prng, inTxn: boolean): Sparse<RangeRequest> {
     key: bytes(random.pick(keys)),
     rangeEnd: bytes(random.pick(ends)),
     limit: random.pick([0, 0, 1, 2, -1]),
-    revision: random.pick(inTxn ? [0, 0, 0, 1, 5, 100_000] : [0, 0, 0, -3, 1, 5, 20, 100_000]),
+    revision: random.pick(inTxn ? [0, 0, 0, -1, -2, 1, 5, 100_000] : [0, 0, 0, -3, 1, 5, 20, 100_000]),
     sortOrder,
-    sortTarget: sortOrder === 0 ? 0 : random.below(5),
+    sortTarget: random.below(5),
     keysOnly: random.chance(0.2),
     countOnly: random.chance(0.1),
     serializable: random.chance(0.2),
-    minModRevision: random.pick([0, 0, 0, 3, 10]),
-    maxModRevision: random.pick([0, 0, 0, 30]),
+    minModRevision: random.pick([0, 0, 0, 3, 10, -5]),
+    maxModRevision: random.pick([0, 0, 0, 30, -5]),
     minCreateRevision: random.pick([0, 0, 0, 5]),
     maxCreateRevision: random.pick([0, 0, 0, 40]),
   };
@@ -106,9 +106,10 @@ const randomDelete = (random: Prng) => ({
   prevKv: random.chance(0.5),
 });
 
-function randomTxn(random: Prng) {
+function randomTxn(random: Prng, depth = 1): Sparse<import('../../src/rpc/messages.ts').TxnRequest> {
   const list = <Item>(make: () => Item, max: number) => Array.from({ length: random.below(max) }, make);
   const op = (): Sparse<RequestOp> => {
+    if (depth < 4 && random.chance(0.2)) return { requestTxn: randomTxn(random, depth + 1) };
     const kind = random.below(20);
     if (kind < 8) return { requestPut: randomPut(random) };
     if (kind < 14) return { requestRange: randomRange(random, true) };

@@ -216,12 +216,6 @@ describe('what is refused, with code and text', () => {
       'etcdserver: invalid compare in txn request',
     ],
     [
-      'nested txn',
-      () => txn({ success: [{ requestTxn: {} }] }),
-      12,
-      'leasehold: a txn inside a txn is not supported in 0.1; it comes with the full KV service',
-    ],
-    [
       'request too large',
       () => put({ key: key('big'), value: new Uint8Array(1_572_864) }),
       3,

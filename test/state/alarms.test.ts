@@ -98,5 +98,7 @@ it('the growth of a command is what etcd charges for it', () => {
   expect(growthBytes(put('key', 'value'))).toBe(256 + 8);
   expect(growthBytes(txn([], [put('k', 'v'), del('x')], [put('k', 'vv'), put('l', '')]))).toBe(2 * 256 + 4);
   expect(growthBytes(txn([], [del('x'), range('y')]))).toBe(0);
+  // But for puts of txns inside, which etcd overlooks.
+  expect(growthBytes(txn([], [put('k', 'v'), txn([], [put('l', 'v')]), txn([], [])]))).toBe(2 * 256 + 4);
   expect(growthBytes({ type: 'deleteRange', key: bytes('a'), rangeEnd: bytes(''), prevKv: false })).toBe(0);
 });

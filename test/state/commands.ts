@@ -110,6 +110,7 @@ function randomPut(prng: Prng): Put {
 
 /** Often the current one, whose reading inside a txn must not see the txn's own writes; sometimes a future one. */
 function randomRevision(prng: Prng, current: number): number {
+  if (prng.chance(0.05)) return prng.pick([-1, -2]);
   return prng.chance(0.4) ? current : Math.max(0, prng.between(current - 10, current + 1));
 }
 
@@ -122,8 +123,8 @@ function randomRange(prng: Prng, revision: number): Range {
     sortTarget: prng.pick(['key', 'version', 'create', 'mod', 'value']),
     keysOnly: prng.chance(0.1),
     countOnly: prng.chance(0.1),
-    minModRevision: prng.chance(0.1) ? prng.below(revision + 1) : 0,
-    maxModRevision: prng.chance(0.1) ? prng.below(revision + 1) : 0,
+    minModRevision: prng.chance(0.1) ? prng.between(-1, revision) : 0,
+    maxModRevision: prng.chance(0.1) ? prng.between(-1, revision) : 0,
     minCreateRevision: prng.chance(0.1) ? prng.below(revision + 1) : 0,
     maxCreateRevision: prng.chance(0.1) ? prng.below(revision + 1) : 0,
   });
@@ -138,15 +139,18 @@ function randomCompare(prng: Prng, revision: number): Compare {
   return compare(key, target, result, target === 'version' ? prng.below(4) : prng.below(revision + 2), end);
 }
 
-function randomOp(prng: Prng, revision: number): TxnOp {
+function randomTxn(prng: Prng, revision: number, depth: number): Txn {
+  const compares = Array.from({ length: prng.below(3) }, () => randomCompare(prng, revision));
+  const ops = (): TxnOp[] => Array.from({ length: prng.below(5) }, () => randomOp(prng, revision, depth));
+  return txn(compares, ops(), ops());
+}
+
+function randomOp(prng: Prng, revision: number, depth: number): TxnOp {
+  if (depth < 4 && prng.chance(0.2)) return randomTxn(prng, revision, depth + 1);
   const draw = prng.unit();
   if (draw < 0.5) return randomPut(prng);
   if (draw < 0.7) return del(...interval(prng), prng.chance(0.5));
   return randomRange(prng, revision);
-}
-
-function ops(prng: Prng, revision: number): TxnOp[] {
-  return Array.from({ length: prng.below(5) }, () => randomOp(prng, revision));
 }
 
 /** Some leases of the machine, some under the stamp they have, some under one they had, some that are not there. */
@@ -175,10 +179,7 @@ export function randomCommand(prng: Prng, machine: Machine, term: number): Comma
   if (draw < 0.2) return { type: 'revoke', id: prng.pick(LEASES) };
   if (draw < 0.5) return randomPut(prng);
   if (draw < 0.6) return del(...interval(prng), prng.chance(0.5));
-  if (draw < 0.8) {
-    const compares = Array.from({ length: prng.below(3) }, () => randomCompare(prng, machine.revision));
-    return txn(compares, ops(prng, machine.revision), ops(prng, machine.revision));
-  }
+  if (draw < 0.8) return randomTxn(prng, machine.revision, 1);
   if (draw < 0.85) return { type: 'expire', term: decidedIn, leases: stamped(prng, machine) };
   if (draw < 0.91) {
     const leases = stamped(prng, machine).map((lease) => ({

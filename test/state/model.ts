@@ -2,7 +2,7 @@
  * The state machine once more, as simply as it can be said: a Map copied at every revision, leases in a Map, keys of a lease found
  * by looking at all keys. Shares no code with `src/state`, only types.
  */
-import type { Command, Compare, Put, Range, StampedLease, TxnOp } from '../../src/state/command.ts';
+import type { Command, Compare, DeleteRange, Put, Range, StampedLease, Txn } from '../../src/state/command.ts';
 import { text } from './commands.ts';
 
 export interface ModelValue {
@@ -98,11 +98,8 @@ export class Model {
       case 'deleteRange':
         return this.#op(command);
       case 'txn': {
-        const succeeded = command.compares.every((compare) => this.#holds(compare));
-        const branch = succeeded ? command.success : command.failure;
-        const refusal = this.#refusal(branch);
-        if (refusal !== undefined) return refusal;
-        return { type: 'txn', succeeded, responses: branch.map((op) => this.#op(op)) };
+        const before = new Map(this.keys);
+        return this.#refusal(this.#plan(command, before)) ?? this.#txn(command, before);
       }
       case 'expire':
         if (command.term !== term) return 'wrongTerm';
@@ -158,8 +155,23 @@ export class Model {
     this.keys.delete(key);
   }
 
-  /** A put fails if its key was not there before the txn, or a delete earlier in the branch covers it. */
-  #refusal(branch: readonly TxnOp[]): string | undefined {
+  #branch(txn: Txn, before: Keys): Txn['success'] {
+    return txn.compares.every((compare) => this.#holds(compare, before)) ? txn.success : txn.failure;
+  }
+
+  /** Everything that the txn and those inside it would do, in order; `before`: the keys that compares look at. */
+  #plan(txn: Txn, before: Keys): (Put | DeleteRange | Range)[] {
+    return this.#branch(txn, before).flatMap((op) => (op.type === 'txn' ? this.#plan(op, before) : [op]));
+  }
+
+  #txn(txn: Txn, before: Keys): unknown {
+    const branch = this.#branch(txn, before);
+    const responses = branch.map((op) => (op.type === 'txn' ? this.#txn(op, before) : this.#op(op)));
+    return { type: 'txn', succeeded: branch === txn.success, responses };
+  }
+
+  /** A put fails if its key was not there before the txn, or a delete earlier in it covers the key. */
+  #refusal(branch: readonly (Put | DeleteRange | Range)[]): string | undefined {
     for (const [at, op] of branch.entries()) {
       if (op.type !== 'put') continue;
       const key = text(op.key);
@@ -169,10 +181,15 @@ export class Model {
       if ((op.ignoreLease || op.ignoreValue) && (!this.keys.has(key) || gone)) return 'keyNotFound';
       if (op.lease !== 0n && !this.leases.has(op.lease)) return 'leaseNotFound';
     }
-    return branch.some((op) => op.type === 'range' && op.revision > this.revision) ? 'futureRevision' : undefined;
+    for (const op of branch) {
+      if (op.type !== 'range') continue;
+      if (op.revision > this.revision) return 'futureRevision';
+      if (op.revision < -1) return 'compacted';
+    }
+    return undefined;
   }
 
-  #op(op: TxnOp): unknown {
+  #op(op: Put | DeleteRange | Range): unknown {
     if (op.type === 'range') return this.range(op);
     if (op.type === 'put') return this.#put(op);
     const gone = this.select(text(op.key), text(op.rangeEnd));
@@ -200,13 +217,18 @@ export class Model {
     const keys = range.revision > 0 ? (this.past.get(range.revision) as Keys) : this.keys;
     const all = this.select(text(range.key), text(range.rangeEnd), keys);
     if (range.countOnly) return { type: 'range', kvs: [], more: false, count: all.length };
+    const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = range;
+    const bounds = [minModRevision, maxModRevision, minCreateRevision, maxCreateRevision];
     let kvs = all.filter(
       ({ mod, create }) =>
-        mod >= range.minModRevision &&
-        (range.maxModRevision === 0 || mod <= range.maxModRevision) &&
-        create >= range.minCreateRevision &&
-        (range.maxCreateRevision === 0 || create <= range.maxCreateRevision),
+        mod >= minModRevision &&
+        (maxModRevision === 0 || mod <= maxModRevision) &&
+        create >= minCreateRevision &&
+        (maxCreateRevision === 0 || create <= maxCreateRevision),
     );
+    // What etcd fetches when nothing makes it fetch all.
+    if (range.limit > 0 && range.sortOrder === 'none' && bounds.every((bound) => bound === 0))
+      kvs = kvs.slice(0, range.limit + 1);
     const target = range.sortTarget;
     const down = range.sortOrder === 'descend';
     const order = (a: ModelValue, b: ModelValue) => (a[target] < b[target] ? -1 : a[target] > b[target] ? 1 : 0);
@@ -217,7 +239,7 @@ export class Model {
     return { type: 'range', kvs, more, count: all.length };
   }
 
-  #holds(compare: Compare): boolean {
+  #holds(compare: Compare, before: Keys): boolean {
     const { target, result, operand } = compare;
     const test = (kv: ModelValue | undefined): boolean => {
       if (target === 'value' && kv === undefined) return false;
@@ -226,7 +248,7 @@ export class Model {
       const sign = actual < wanted ? 'less' : actual > wanted ? 'greater' : 'equal';
       return result === 'notEqual' ? sign !== 'equal' : sign === result;
     };
-    const kvs = this.select(text(compare.key), text(compare.rangeEnd));
+    const kvs = this.select(text(compare.key), text(compare.rangeEnd), before);
     return kvs.length === 0 ? test(undefined) : kvs.every(test);
   }
 }

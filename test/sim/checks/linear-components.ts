@@ -1,5 +1,5 @@
 /** Which operations of a search have to do with each other, by the keys and leases that they touch. */
-import type { LeaseId } from '../../../src/state/command.ts';
+import type { LeaseId, Txn } from '../../../src/state/command.ts';
 import { text } from '../../state/commands.ts';
 import type { ClientCall } from '../history.ts';
 import { inRange, type LinearOp } from './linear-model.ts';
@@ -57,12 +57,15 @@ function partsOf(call: ClientCall): Part[] {
   const { command } = call;
   if (command.type === 'put') return [{ key: command.key, rangeEnd: nothing, lease: command.lease }];
   if (command.type === 'deleteRange') return [command];
-  if (command.type !== 'txn') return [];
-  const ops = [...command.success, ...command.failure];
-  return [
-    ...command.compares,
-    ...ops.map((op) => (op.type === 'put' ? { key: op.key, rangeEnd: nothing, lease: op.lease } : op)),
-  ].map(({ key, rangeEnd, ...rest }) => ({
+  return command.type === 'txn' ? partsOfTxn(command) : [];
+}
+
+function partsOfTxn(command: Txn): Part[] {
+  const ops = [...command.success, ...command.failure].flatMap((op): Part[] => {
+    if (op.type === 'txn') return partsOfTxn(op);
+    return op.type === 'put' ? [{ key: op.key, rangeEnd: nothing, lease: op.lease }] : [op];
+  });
+  return [...command.compares, ...ops].map(({ key, rangeEnd, ...rest }) => ({
     key,
     rangeEnd,
     ...('lease' in rest ? { lease: rest.lease as LeaseId } : {}),

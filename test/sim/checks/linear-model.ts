@@ -2,8 +2,8 @@
  * A small sequential store for the search of `linearizability.ts`: keys with value, version and lease, and leases that live. It knows
  * no revisions: what depends on them (compares of create and mod revisions, reads of the past) is taken as the answer says.
  */
-import type { Command, Compare, LeaseId, Put, Range, TxnOp } from '../../../src/state/command.ts';
-import type { KeyValue, Outcome, RangeResult } from '../../../src/state/outcome.ts';
+import type { Command, Compare, LeaseId, Put, Range, Txn, TxnOp } from '../../../src/state/command.ts';
+import type { KeyValue, Outcome, RangeResult, TxnResult } from '../../../src/state/outcome.ts';
 import { text } from '../../state/commands.ts';
 import type { ClientCall } from '../history.ts';
 
@@ -101,19 +101,16 @@ function applied(
     }
     case 'txn': {
       const said = told?.ok === true && told.result.type === 'txn' ? told.result : undefined;
-      const holds = command.compares.map((compare) => verdict(state, compare));
-      const open = holds.includes(undefined) && !holds.includes(false);
-      const succeeded = open ? (said?.succeeded ?? true) : !holds.includes(false);
-      if (said !== undefined && said.succeeded !== succeeded) return undefined;
-      const branch = succeeded ? command.success : command.failure;
-      const refused = branch.some((op) => op.type === 'put' && isRefused(state, op));
+      const chosen = choose(state, command, said);
+      if (chosen === undefined) return undefined;
+      const refused = chosen.steps.some(({ op }) => op.type === 'put' && isRefused(state, op));
       // A refusal may also be about a revision, or about what another branch would have done.
       if (told !== undefined && !told.ok)
-        return refused || open || branch.some((op) => op.type === 'range') ? state : undefined;
+        return refused || chosen.open || chosen.steps.some(({ op }) => op.type === 'range') ? state : undefined;
       if (refused) return told === undefined ? state : undefined;
       let after: LinearState | undefined = state;
-      for (const [i, op] of branch.entries()) {
-        after = operation(after, op, said?.responses[i]);
+      for (const step of chosen.steps) {
+        after = operation(after, step.op, step.told);
         if (after === undefined) return undefined;
       }
       return after;
@@ -123,7 +120,35 @@ function applied(
   }
 }
 
-function operation(state: LinearState, op: TxnOp, told: object | undefined): LinearState | undefined {
+/** What a txn does and what its client saw of it, those inside included. */
+interface Chosen {
+  /** A branch may have been another: that depends on revisions. */
+  readonly open: boolean;
+  readonly steps: readonly { readonly op: Exclude<TxnOp, Txn>; readonly told: object | undefined }[];
+}
+
+/** All compares look at the state before. Undefined if the client cannot have seen which branch it saw. */
+function choose(state: LinearState, txn: Txn, said: TxnResult | undefined): Chosen | undefined {
+  const holds = txn.compares.map((compare) => verdict(state, compare));
+  let open = holds.includes(undefined) && !holds.includes(false);
+  const succeeded = open ? (said?.succeeded ?? true) : !holds.includes(false);
+  if (said !== undefined && said.succeeded !== succeeded) return undefined;
+  const steps: Chosen['steps'][number][] = [];
+  for (const [i, op] of (succeeded ? txn.success : txn.failure).entries()) {
+    const told = said?.responses[i];
+    if (op.type !== 'txn') {
+      steps.push({ op, told });
+      continue;
+    }
+    const inner = choose(state, op, told as TxnResult | undefined);
+    if (inner === undefined) return undefined;
+    open ||= inner.open;
+    steps.push(...inner.steps);
+  }
+  return { open, steps };
+}
+
+function operation(state: LinearState, op: Exclude<TxnOp, Txn>, told: object | undefined): LinearState | undefined {
   if (op.type === 'range') return told === undefined || sees(state, op, told as RangeResult) ? state : undefined;
   const keys = new Map(state.keys);
   if (op.type === 'put') {
