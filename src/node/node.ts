@@ -52,8 +52,8 @@ export class Node {
     this.#ports = ports;
     const prng = new Prng(options.seed, 'raft');
     const random = (): number => prng.unit();
-    const { member, boot, electionTicks } = options;
-    this.raft = new Raft({ id: member, boot, electionTicks, heartbeatTicks: 1, random }, restored.raft);
+    const { member, boot, electionTicks, appendBytesMax } = options;
+    this.raft = new Raft({ id: member, boot, electionTicks, heartbeatTicks: 1, appendBytesMax, random }, restored.raft);
     this.#machine = restored.machine;
     this.hub = new Hub(this.#machine.history);
     this.#clients = new Clients(options, this.electionTimeoutMs);

@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly quotaBytes: number;
   /** Entries kept behind the image, if not `limits.ts`'s number: few, and every slow member needs a snapshot. */
   readonly logTrailingEntriesMax?: number;
+  /** Entry payload bytes in one append, if not `limits.ts`'s number: small ones set conflicts of logs further apart than one append. */
+  readonly appendBytesMax?: number | undefined;
   /** Sees every applied entry, after its effects and before its answers: metrics and the simulator's checkers. */
   readonly observe?: (entry: Entry, commands: readonly AppliedCommand[]) => void;
   /** On the primary: how long after its deadline each expired lease's end was applied. */

@@ -7,6 +7,7 @@
  */
 import { assert } from '../base/assert.ts';
 import {
+  appendBytesMax,
   applyBytesPerTurnMax,
   heldMessagesMax,
   logWaitingBytesMax,
@@ -39,6 +40,7 @@ export class Core {
   readonly boot: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
+  readonly appendBytesMax: number;
   readonly random: () => number;
 
   term: Term;
@@ -79,6 +81,7 @@ export class Core {
     this.boot = options.boot;
     this.electionTicks = options.electionTicks;
     this.heartbeatTicks = options.heartbeatTicks;
+    this.appendBytesMax = options.appendBytesMax ?? appendBytesMax;
     this.random = options.random;
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;

@@ -5,7 +5,7 @@
  * Invariants: R2, R7, R8, R9, R10, R14.
  */
 import { assert } from '../base/assert.ts';
-import { appendBytesMax, uncommittedBytesMax } from '../base/limits.ts';
+import { uncommittedBytesMax } from '../base/limits.ts';
 import type { Entry, EntryKind, Index, MemberId } from '../store/entry.ts';
 import { NO_MEMBER } from '../store/entry.ts';
 import type { Core } from './core.ts';
@@ -179,7 +179,7 @@ function feed(core: Core, leading: Leading, member: MemberId, progress: Progress
     }
     const more = progress.next <= log.lastIndex;
     if (progress.state === 'probe' ? progress.paused : !more || progress.full) return;
-    const entries = more ? log.slice(progress.next, log.lastIndex, appendBytesMax) : [];
+    const entries = more ? log.slice(progress.next, log.lastIndex, core.appendBytesMax) : [];
     sendAppend(core, leading, member, progress, entries);
     let bytes = 0;
     for (const entry of entries) bytes += entry.payload.length;

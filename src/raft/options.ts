@@ -10,6 +10,8 @@ export interface RaftOptions {
   readonly electionTicks: number;
   /** Ticks between heartbeats. */
   readonly heartbeatTicks: number;
+  /** Entry payload bytes in one append, if not the limit of `base/limits.ts`. */
+  readonly appendBytesMax?: number | undefined;
   /** The only source of chance: a seeded stream of numbers in [0, 1), another one in every boot. */
   random(): number;
 }

@@ -7,6 +7,7 @@ import type { Mutant } from './mutant.ts';
 import { raftMutants } from './raft-mutants.ts';
 import { renewalMutants } from './renewal-mutants.ts';
 import { storageMutants } from './storage-mutants.ts';
+import { strangerMutants } from './stranger-mutants.ts';
 import { watchMutants } from './watch-mutants.ts';
 
 export const mutants: readonly Mutant[] = [
@@ -18,6 +19,7 @@ export const mutants: readonly Mutant[] = [
   ...watchMutants,
   ...etcdMutants,
   ...modelMutants,
+  ...strangerMutants,
 ];
 
 /** Ids of the fastest, as measured by `npm run mutants`. */

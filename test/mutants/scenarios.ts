@@ -8,6 +8,7 @@ import {
   handedOverAndCut,
   leadersComeAndGo,
   longerOldLog,
+  overtakenBySnapshot,
   peersCut,
   renewedInTheLastSecond,
   stalledLeader,
@@ -26,6 +27,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'checkpoint-in-flight': checkpointInFlight,
   'handed-over-and-cut': handedOverAndCut,
   'longer-old-log': longerOldLog,
+  'overtaken-by-a-snapshot': overtakenBySnapshot,
   'shorter-append': shorterAppend,
   ...Object.fromEntries(modelCases.map((one) => [`model-${one.number}`, () => runModelCase(one)])),
 };

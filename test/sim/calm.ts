@@ -3,6 +3,7 @@
  * acts (`world.faults.strike`, `world.clients.call`); time goes on only in `world.run`.
  */
 
+import { appendBytesMax } from '../../src/base/limits.ts';
 import { allChecks } from './run.ts';
 import type { Noise, Schedule } from './schedule.ts';
 import { World } from './world.ts';
@@ -21,6 +22,7 @@ export const calmNoise: Noise = {
   clockDrift: 0,
   logTailEntriesMax: 10_000,
   segmentBytes: 64 * 1024,
+  appendBytesMax,
 };
 
 export function calmSchedule(seed: bigint, members: number, noise: Partial<Noise> = {}): Schedule {

@@ -2,6 +2,7 @@
  * From a seed and a profile to a schedule. Each part is drawn from a stream of its own, so that a change in how one is drawn leaves
  * the others as they are.
  */
+import { appendBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { drawFaults } from './draw-faults.ts';
 import { drawOps } from './draw-ops.ts';
@@ -47,8 +48,9 @@ function drawNoise(prng: Prng, profile: Profile): Noise {
     diskSlowMsMax: 200,
     clockRateOff: profile.clockRateOff,
     clockDrift: prng.pick([0, 1, 2] as const),
-    logTailEntriesMax: prng.pick(profile.logTails ?? [20, 100, 400]),
+    logTailEntriesMax: prng.pick(profile.logTails ?? [20, 100, 400, 10_000]),
     segmentBytes: prng.pick([16, 32, 64]) * 1024,
+    appendBytesMax: prng.pick([200, 600, 4_000, appendBytesMax]),
   };
 }
 

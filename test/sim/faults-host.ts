@@ -1,7 +1,7 @@
 /** What the faults of hosts and processes do: clocks, stalls, crashes at chosen events, handing over leadership. */
 import type { FaultKind } from './fault-kinds.ts';
 import type { Strike, StrikeTable } from './faults.ts';
-import type { ResumeOrder } from './member.ts';
+import type { ResumeOrder } from './standstill.ts';
 
 type HostFault = Extract<
   FaultKind,

@@ -13,16 +13,11 @@ import { SimDisks } from './disks.ts';
 import type { FaultKind } from './fault-kinds.ts';
 import type { DurableLog, Watched } from './observer.ts';
 import { memberPorts } from './ports.ts';
+import { type ResumeOrder, Standstill } from './standstill.ts';
+import { Talk } from './talk.ts';
 import { Traps } from './traps.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
-
-/** Members talk a few times a turn, and take a turn for most of what comes. */
-const messagesPerTickMax = 250;
-const stormyTicksMax = 4;
-
-/** On resume: timers first in a turn of their own, timers first, messages first. */
-export type ResumeOrder = 0 | 1 | 2;
 
 export class SimMember implements Watched {
   readonly id: MemberId;
@@ -52,8 +47,7 @@ export class SimMember implements Watched {
   /** Its last write group was damaged, which nobody can tell from a torn one. */
   mayForget = false;
   imageLost = false;
-  sentSinceTick = 0;
-  #stormyTicks = 0;
+  readonly talk = new Talk();
   /** Replies that the node owes to clients. */
   owed = 0;
   crashes = 0;
@@ -65,11 +59,7 @@ export class SimMember implements Watched {
   /** Syncs take up to this much longer. */
   diskSlowMs = 0;
   #arrived: PeerMessage[] = [];
-  #held: (() => void)[] = [];
-  #pausedUntilMs = 0;
-  #paused = false;
-  #frozen = false;
-  #resumeOrder: ResumeOrder = 1;
+  readonly #standstill: Standstill;
   #tickDue = false;
   #turnDue = false;
 
@@ -80,6 +70,7 @@ export class SimMember implements Watched {
     this.name = `n${index + 1}`;
     const { seed, noise, members } = world.schedule;
     this.clock = new Clock(new Prng(seed, `clock ${this.name}`), noise);
+    this.#standstill = new Standstill(this.clock);
     this.prng = new Prng(seed, `member ${this.name}`);
     this.ids = new Prng(seed, `ids ${this.name}`);
     this.disks = new SimDisks(seed, index, members, initial, noise.segmentBytes);
@@ -109,7 +100,7 @@ export class SimMember implements Watched {
   }
 
   get paused(): boolean {
-    return this.#paused;
+    return this.#standstill.stands;
   }
 
   // ── life and death ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,6 +137,7 @@ export class SimMember implements Watched {
         seed: new Prng(world.schedule.seed, `node ${this.name} ${boot}`).uint64(),
         quotaBytes: 512 * 1024 * 1024,
         logTrailingEntriesMax: world.schedule.noise.logTailEntriesMax,
+        appendBytesMax: world.schedule.noise.appendBytesMax,
         observe: (entry, commands) => world.applied(entry, commands, this),
       },
       { raft: opened.raft, machine: opened.machine },
@@ -167,9 +159,8 @@ export class SimMember implements Watched {
     this.node = undefined;
     this.dying = false;
     this.#arrived = [];
-    this.#held = [];
     this.traps.forget();
-    this.#endPause();
+    this.#standstill.end(this.nowMs);
     this.#turnDue = false;
     this.#tickDue = false;
     this.disks.crash();
@@ -197,41 +188,27 @@ export class SimMember implements Watched {
   pause(durationMs: number, frozen: boolean, order: ResumeOrder = 1): void {
     if (this.node === undefined) return;
     const { timeline } = this.world;
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, timeline.nowMs + durationMs);
-    this.#resumeOrder = order;
-    this.#paused = true;
-    if (frozen && !this.#frozen) {
-      this.#frozen = true;
-      this.clock.freeze(timeline.nowMs);
-    }
+    this.#standstill.begin(timeline.nowMs, durationMs, frozen, order);
     const { boot } = this;
     timeline.after(durationMs, () => {
-      if (this.boot === boot && this.#paused && timeline.nowMs >= this.#pausedUntilMs) this.resume();
+      if (this.boot === boot && this.#standstill.isOver(timeline.nowMs)) this.resume();
     });
   }
 
   /** A pause ends. */
   resume(): void {
-    if (!this.#paused) return;
+    if (!this.paused) return;
     const { boot } = this;
-    this.#endPause();
-    const held = this.#held.splice(0);
+    const { held, order } = this.#standstill.end(this.nowMs);
     const ticked = this.#tickDue;
     this.#tickDue = false;
-    if (ticked && this.#resumeOrder !== 2) this.node?.enqueue({ type: 'tick' });
-    if ((ticked || this.#turnDue) && this.#resumeOrder === 0) this.#takeTurn();
+    if (ticked && order !== 2) this.node?.enqueue({ type: 'tick' });
+    if ((ticked || this.#turnDue) && order === 0) this.#takeTurn();
     for (const step of held) if (this.node !== undefined && this.boot === boot) step();
     if (this.node === undefined || this.boot !== boot) return;
-    if (ticked && this.#resumeOrder === 2) this.node.enqueue({ type: 'tick' });
+    if (ticked && order === 2) this.node.enqueue({ type: 'tick' });
     if (this.#turnDue) this.#takeTurn();
     if (ticked) this.#scheduleTick(boot);
-  }
-
-  #endPause(): void {
-    this.#paused = false;
-    this.#pausedUntilMs = 0;
-    if (this.#frozen) this.clock.thaw(this.world.timeline.nowMs);
-    this.#frozen = false;
   }
 
   // ── what reaches the process ─────────────────────────────────────────────────────────────────────────────────────────
@@ -239,20 +216,20 @@ export class SimMember implements Watched {
   /** Something arrives: now, or when a pause is over, or never if it is down. */
   post(step: () => void): void {
     if (this.node === undefined) return;
-    if (this.#paused) this.#held.push(step);
+    if (this.paused) this.#standstill.hold(step);
     else step();
   }
 
   enqueue(input: Input): void {
     if (this.node === undefined) return;
-    if (this.#paused) this.#held.push(() => this.node?.enqueue(input));
+    if (this.paused) this.#standstill.hold(() => this.node?.enqueue(input));
     else this.node.enqueue(input);
   }
 
   receive(message: PeerMessage): void {
     if (this.node === undefined) return;
-    if (this.#paused) {
-      this.#held.push(() => this.receive(message));
+    if (this.paused) {
+      this.#standstill.hold(() => this.receive(message));
       return;
     }
     this.#arrived.push(message);
@@ -269,7 +246,7 @@ export class SimMember implements Watched {
   /** The node's wake port. */
   wake(boot: number): void {
     this.later(boot, this.prng.unit() * 0.1, () => {
-      if (this.#paused) this.#turnDue = true;
+      if (this.paused) this.#turnDue = true;
       else this.#takeTurn();
     });
   }
@@ -295,25 +272,14 @@ export class SimMember implements Watched {
 
   #scheduleTick(boot: number): void {
     this.later(boot, this.clock.worldMsOf(this.world.tickMs), () => {
-      if (this.#paused) {
+      if (this.paused) {
         this.#tickDue = true;
         return;
       }
-      this.#isCalm();
+      this.talk.ticks(this.name);
       this.node?.enqueue({ type: 'tick' });
       this.#scheduleTick(boot);
     });
-  }
-
-  /** V6: a burst after a stall is one thing, members that ask and refuse in a circle go on tick after tick. */
-  #isCalm(): void {
-    this.#stormyTicks = this.sentSinceTick < messagesPerTickMax ? 0 : this.#stormyTicks + 1;
-    if (this.#stormyTicks >= stormyTicksMax)
-      throw new Violation(
-        'V6',
-        `${this.name} sent ${messagesPerTickMax} messages and more in each of ${stormyTicksMax} ticks`,
-      );
-    this.sentSinceTick = 0;
   }
 
   /** At the `nth` event of the kind from now on, within `withinMs`, `sprung` is called. */

@@ -4,8 +4,9 @@
  */
 import type { Ports } from '../../src/node/ports.ts';
 import type { SnapshotHead } from '../../src/raft/message.ts';
-import type { WriteGroup } from '../../src/store/entry.ts';
+import type { Index, WriteGroup } from '../../src/store/entry.ts';
 import type { SimMember } from './member.ts';
+import { Violation } from './violation.ts';
 
 /** A member whose disk failed comes back after this long, as its supervisor would have it. */
 const respawnMs = 1_000;
@@ -122,10 +123,18 @@ function sendSnapshot(member: SimMember, boot: number, to: SimMember, term: numb
       to.enqueue({ type: 'snapshotStaged', head, records: snapshot.records });
       world.trace?.(to.index, `has a snapshot of ${member.name} at ${snapshot.meta.index}`);
     }
+    if (snapshot !== undefined && member.boot === boot) keepsLogBehind(member, term, snapshot.meta.index);
     member.later(boot, 0, () =>
       member.enqueue({ type: 'snapshotSent', to: to.id, index: snapshot?.meta.index ?? 0, ok: ok && !answerLost }),
     );
   });
+}
+
+/** V4: a leader keeps the log that follows an image on its way, else whoever gets it needs the next one at once, and so on. */
+function keepsLogBehind({ node, name }: SimMember, term: number, index: Index): void {
+  const raft = node?.raft;
+  if (raft?.role === 'leader' && raft.term === term && raft.base.index > index)
+    throw new Violation('V4', `${name} dropped its log up to ${raft.base.index} while it sent its image of ${index}`);
 }
 
 function install(member: SimMember, boot: number, head: SnapshotHead, log: WriteGroup): void {

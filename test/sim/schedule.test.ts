@@ -26,6 +26,7 @@ const schedule: Schedule = {
     clockDrift: 1,
     logTailEntriesMax: 100,
     segmentBytes: 16_384,
+    appendBytesMax: 600,
   },
   faults: [{ atMs: 10, kind: 'peersCut', target: { role: 'leader' }, forMs: 500, params: {} }],
   ops: [{ atMs: 1, client: 0, member: 2, op: { type: 'keepAlive', lease: 3 } }],

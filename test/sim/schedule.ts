@@ -3,6 +3,7 @@
  * it survives changes of code that have nothing to do with it. What is not in here (delays, ties, disk latencies, election
  * jitter) is drawn from streams forked by label from `seed`: taking one fault or operation out shifts nothing else.
  */
+import { appendBytesMax } from '../../src/base/limits.ts';
 import type { FaultKind } from './fault-kinds.ts';
 
 export interface Schedule {
@@ -46,6 +47,8 @@ export interface Noise {
   readonly logTailEntriesMax: number;
   /** Size of a log segment. */
   readonly segmentBytes: number;
+  /** Entry payload bytes in one append: few, so that two logs may differ by more than one append brings. */
+  readonly appendBytesMax: number;
 }
 
 /** Whom a fault strikes; roles are looked up when it strikes. */
@@ -170,5 +173,7 @@ export function encodeSchedule(schedule: Schedule): string {
 export function decodeSchedule(text: string): Schedule {
   const parsed = JSON.parse(text) as Omit<Schedule, 'seed'> & { readonly seed: string };
   if (parsed.format !== 1) throw new Error(`schedule format ${String(parsed.format)} is not known`);
-  return { ...parsed, seed: BigInt(parsed.seed) };
+  // Schedules from before appends of every size were drawn have the largest.
+  const noise = { ...parsed.noise, appendBytesMax: parsed.noise.appendBytesMax ?? appendBytesMax };
+  return { ...parsed, noise, seed: BigInt(parsed.seed) };
 }

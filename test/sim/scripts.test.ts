@@ -5,6 +5,7 @@ import {
   handedOverAndCut,
   leadersComeAndGo,
   longerOldLog,
+  overtakenBySnapshot,
   renewedInTheLastSecond,
   stalledLeader,
 } from './scripts.ts';
@@ -14,6 +15,7 @@ const scripts = [
   handedOverAndCut,
   leadersComeAndGo,
   longerOldLog,
+  overtakenBySnapshot,
   renewedInTheLastSecond,
   stalledLeader,
 ];

@@ -7,6 +7,7 @@ import { NO_MEMBER } from '../../src/store/entry.ts';
 import { calmWorld } from './calm.ts';
 import type { CallRecord, ClientCall } from './history.ts';
 import type { SimMember } from './member.ts';
+import type { Noise } from './schedule.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
 
@@ -15,8 +16,8 @@ const longMs = 900_000;
 const renewal = (id: bigint): ClientCall => ({ type: 'keepAlive', id });
 
 /** A calm cluster with a leader. */
-function ledWorld(seed: number, members = 3): { world: World; leader: SimMember } {
-  const world = calmWorld(BigInt(seed), members);
+function ledWorld(seed: number, members = 3, noise: Partial<Noise> = {}): { world: World; leader: SimMember } {
+  const world = calmWorld(BigInt(seed), members, noise);
   if (!world.runUntil(() => world.leader?.node?.raft.ownTermCommitted === true, 10_000))
     throw new Violation('V1', 'no leader in a calm cluster');
   return { world, leader: world.leader as SimMember };
@@ -166,6 +167,31 @@ export function longerOldLog(seed: number): void {
   world.run(8_000);
   const found = world.leader?.node?.machine.range(rangeOf('new'));
   if (found?.type !== 'range' || found.count !== 1) throw new Violation('S1', 'a put that was acknowledged is gone');
+}
+
+/**
+ * A leader is cut off with a long tail that nobody knows, and the others, who keep hardly any log, go on. Its tail is longer than what
+ * they committed, so that the snapshot which then overtakes it ends below it: nothing of that tail may stay (R3, R6).
+ */
+export function overtakenBySnapshot(seed: number): void {
+  const { world, leader } = ledWorld(seed, 3, { logTailEntriesMax: 2 });
+  cutPeers(world, leader);
+  for (let i = 0; i < 60; i++) {
+    world.clients.call(0, leader, put(`old${i}`), 500);
+    world.run(5);
+  }
+  const others = world.members.filter((member) => member !== leader);
+  const led = (): boolean => others.some(({ node }) => node?.raft.role === 'leader' && node.raft.ownTermCommitted);
+  if (!world.runUntil(led, 10_000)) throw new Violation('V1', 'two of three elect nobody');
+  const newer = others.find(({ node }) => node?.raft.role === 'leader') as SimMember;
+  for (let i = 0; i < 8; i++) {
+    if (ask(world, newer, put(`new${i}`)).outcome !== 'ok') throw new Violation('V1', 'two of three commit nothing');
+    world.run(500);
+  }
+  world.network.heal();
+  world.run(3_000);
+  if (leader.installs === 0) throw new Error('the script is void: no snapshot overtook the leader that was cut off');
+  if (ask(world, leader, put('last')).outcome !== 'ok') throw new Violation('V1', 'three of three commit nothing');
 }
 
 /** A member alone stands still for half a minute while its clients go on renewing: no lease of theirs dies (L12). */

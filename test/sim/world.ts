@@ -118,7 +118,7 @@ export class World {
   // ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   send(from: SimMember, to: SimMember, message: PeerMessage): void {
-    from.sentSinceTick++;
+    from.talk.sent();
     const link = this.network.link(from.index, to.index);
     const { boot } = from;
     this.network.carry(link, () => {

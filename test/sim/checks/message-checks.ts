@@ -79,12 +79,10 @@ export class MessageChecks {
     if (message.type === 'voteReply' && message.granted && hardState.vote !== message.to)
       fail('R6', `votes for ${message.to}, on disk is a vote for ${hardState.vote}`);
     if (message.type !== 'appendReply' || !message.accepted) return;
-    if (message.match > base.index) {
-      const term = durable.term(message.match);
-      if (term === undefined || term !== raft?.termAt(message.match))
-        fail('R6', `vouches for ${message.match}, which is not on its disk`);
-    }
-    this.#raftChecks.vouches(message.from, message.term, message.match);
+    const held = raft?.termAt(message.match);
+    if (message.match > base.index && (held === undefined || durable.term(message.match) !== held))
+      fail('R6', `vouches for ${message.match}, which is not on its disk`);
+    this.#raftChecks.vouches(message.from, message.term, message.match, held);
   }
 
   /** R10. */

@@ -1,8 +1,8 @@
 /**
  * Raft's safety seen from outside, with all disks in view: one leader a term (R1), a leader keeps its log (R2), one history per
  * (index, term) (R3), what is committed is in every later leader's log (R4), one entry per index is ever applied (R5), commits
- * rest on a quorum of disks (R7) and on an entry of the own term (R8), matches only grow (R9), nothing is taken in while
- * leadership is handed over (R14). Used over the node and over bare cores; messages are looked at in `message-checks.ts`.
+ * rest on a quorum of disks (R7) and on an entry of the own term (R8), matches only grow and say what is so (R9), what a member
+ * takes for synced is on its disk (R6), nothing is taken in while leadership is handed over (R14). Used over the node and over bare cores; messages are looked at in `message-checks.ts`.
  */
 import type { Raft } from '../../../src/raft/raft.ts';
 import { type Entry, type Index, type MemberId, NO_MEMBER, type Term } from '../../../src/store/entry.ts';
@@ -27,6 +27,12 @@ interface Chosen {
   readonly committedIn: Term;
 }
 
+/** A log as a leader found it: terms of `from` and on. */
+interface Opened {
+  readonly from: Index;
+  readonly terms: readonly Term[];
+}
+
 /** A member after its last turn. */
 interface Seen {
   role: string;
@@ -47,6 +53,8 @@ export class RaftChecks {
   readonly #seen = new Map<MemberId, Seen>();
   /** By leader's term: up to where each member vouched for that leader's log, after R6 found it on disk. */
   readonly #vouched = new Map<Term, Map<MemberId, Index>>();
+  /** By term: the terms of its leader's log when it was elected. */
+  readonly #opened = new Map<Term, Opened>();
   #newestLeaderTerm: Term = 0;
 
   constructor(first: Entry) {
@@ -103,8 +111,11 @@ export class RaftChecks {
     this.#know(entry, previous);
   }
 
-  /** `from` told the leader of `term` that it holds its log up to `index`. */
-  vouches(from: MemberId, term: Term, index: Index): void {
+  /** R9: `from` tells the leader of `term` that it holds its log up to `index`, where its own has an entry of `held`. */
+  vouches(from: MemberId, term: Term, index: Index, held: Term | undefined): void {
+    const must = this.#heldByLeader(term, index);
+    if (must !== undefined && held !== undefined && must !== held)
+      fail('R9', `member ${from} vouches for ${index} of ${held}, the leader of ${term} holds one of ${must} there`);
     let vouched = this.#vouched.get(term);
     if (vouched === undefined) {
       vouched = new Map();
@@ -133,6 +144,7 @@ export class RaftChecks {
     const seen = this.#seen.get(id);
     if (raft === undefined || seen === undefined) return;
     const { role, term, commit, lastIndex } = raft;
+    this.#isOnDisk(raft, member.durable);
     if (commit < seen.commit) fail('R7', `commit of member ${id} went back from ${seen.commit} to ${commit}`);
     if (term < seen.term) fail('R6', `term of member ${id} went back from ${seen.term} to ${term}`);
     if (commit > lastIndex) fail('R7', `member ${id} committed ${commit}, its log ends at ${lastIndex}`);
@@ -176,16 +188,36 @@ export class RaftChecks {
   }
 
   #elected(raft: Raft): void {
-    const { id, term, base } = raft;
+    const { id, term, base, lastIndex } = raft;
     const other = this.#leaders.get(term);
     if (other !== undefined) fail('R1', `two leaders in term ${term}: ${other} and ${id}`);
     this.#leaders.set(term, id);
     this.#newestLeaderTerm = Math.max(this.#newestLeaderTerm, term);
+    const terms: Term[] = [];
+    for (let index = base.index; index <= lastIndex; index++) terms.push(raft.termAt(index) as Term);
+    this.#opened.set(term, { from: base.index, terms });
     for (let index = base.index; index <= this.committed; index++) {
       const chosen = this.#chosen[index] as Chosen;
       if (chosen.committedIn < term && raft.termAt(index) !== chosen.entry.term)
         fail('R4', `leader ${id} of term ${term} lacks index ${index}, committed in ${chosen.committedIn}`);
     }
+  }
+
+  /** The term of the entry that the leader of `term` holds at `index`; undefined if nobody was seen to lead then. */
+  #heldByLeader(term: Term, index: Index): Term | undefined {
+    const opened = this.#opened.get(term);
+    if (opened === undefined) return undefined;
+    // What it had dropped already was committed, what it took in since is of its own term.
+    return index < opened.from ? this.chosenAt(index)?.term : (opened.terms[index - opened.from] ?? term);
+  }
+
+  /** R6: what a member takes for synced is on its disk. While a snapshot takes the place of its log the two differ. */
+  #isOnDisk(raft: Raft, durable: DurableLog): void {
+    const { persistedIndex, base } = raft;
+    if (durable.base.index > base.index) return;
+    const [held, synced] = [raft.termAt(persistedIndex), durable.term(persistedIndex)];
+    if (persistedIndex > durable.base.index && held !== synced)
+      fail('R6', `member ${raft.id} takes ${persistedIndex} of ${held} for synced, on its disk is one of ${synced}`);
   }
 
   /** A commit that nobody has seen before: by whom, on whose disks? */
