@@ -31,6 +31,7 @@ export interface WireType<T> {
 const protoFolder = new URL('../../proto/', import.meta.url);
 const protoFiles = [
   'etcd/rpc.proto',
+  'etcd/auth_service.proto',
   'grpc/health/v1/health.proto',
   'grpc/reflection/v1/reflection.proto',
   'grpc/reflection/v1alpha/reflection.proto',

@@ -82,6 +82,9 @@ const rows = {
   stopped: ['Unavailable', 'etcdserver: server stopped'],
   timedOut: ['Unavailable', 'etcdserver: request timed out'],
   tooManyRequests: ['ResourceExhausted', 'etcdserver: too many requests'],
+  authNotEnabled: ['FailedPrecondition', 'etcdserver: authentication is not enabled'],
+  userNotFound: ['FailedPrecondition', 'etcdserver: user name not found'],
+  roleNotFound: ['FailedPrecondition', 'etcdserver: role name not found'],
   memberNotFound: ['NotFound', 'etcdserver: member not found'],
 
   // Ours: etcd has no words for these.
@@ -100,6 +103,7 @@ const rows = {
     'Unimplemented',
     'leasehold: this maintenance call is not supported in 0.1; it comes with the operations release',
   ],
+  noAuth: ['Unimplemented', 'leasehold: users and roles are not supported in 0.1; they come with authentication'],
   internal: ['Internal', 'leasehold: internal error'],
 } as const satisfies Record<string, readonly [CodeName, string]>;
 

@@ -199,6 +199,10 @@ export interface HashKvResponse extends Answer {
 export interface HealthResponse {
   readonly status: number;
 }
+export interface AuthStatusResponse extends Answer {
+  readonly enabled: boolean;
+  readonly authRevision: Int;
+}
 export interface ReflectionRequest {
   readonly host: string;
   readonly messageRequest:
@@ -264,6 +268,14 @@ export const wire = {
   HashKVResponse: wireType<HashKvResponse>('etcdserverpb.HashKVResponse'),
   MoveLeaderRequest: wireType<{ readonly targetID: Int }>('etcdserverpb.MoveLeaderRequest'),
   MoveLeaderResponse: wireType<Answer>('etcdserverpb.MoveLeaderResponse'),
+  AuthDisableRequest: wireType<object>('etcdserverpb.AuthDisableRequest'),
+  AuthDisableResponse: wireType<Answer>('etcdserverpb.AuthDisableResponse'),
+  AuthStatusRequest: wireType<object>('etcdserverpb.AuthStatusRequest'),
+  AuthStatusResponse: wireType<AuthStatusResponse>('etcdserverpb.AuthStatusResponse'),
+  AuthUserListRequest: wireType<object>('etcdserverpb.AuthUserListRequest'),
+  AuthUserListResponse: wireType<Answer>('etcdserverpb.AuthUserListResponse'),
+  AuthRoleListRequest: wireType<object>('etcdserverpb.AuthRoleListRequest'),
+  AuthRoleListResponse: wireType<Answer>('etcdserverpb.AuthRoleListResponse'),
   HealthCheckRequest: wireType<{ readonly service: string }>('grpc.health.v1.HealthCheckRequest'),
   HealthCheckResponse: wireType<HealthResponse>('grpc.health.v1.HealthCheckResponse'),
   ReflectionRequest: wireType<ReflectionRequest>('grpc.reflection.v1.ServerReflectionRequest'),

@@ -1,5 +1,6 @@
 /** All services of a member in one table, guarded and counted: what a transport mounts. */
 import type { Metrics } from '../ops/metrics.ts';
+import { authService } from './auth.ts';
 import { clusterService } from './cluster.ts';
 import { healthService } from './health.ts';
 import { instrument } from './instrument.ts';
@@ -29,6 +30,7 @@ export function services(member: Member, { metrics, onBug, ...options }: Service
     ...leaseService(member, metrics, options.keepAlivesPerStream),
     ...clusterService(member),
     ...maintenanceService(member),
+    ...authService(member),
     ...healthService(member),
   };
   const all = { ...table, ...reflectionService(Object.keys(table)) };
