@@ -1,6 +1,7 @@
 /**
- * The rules of the house that a compiler does not know: who may import whom, the purity line, circles, sizes, words, and
- * invariants that name their tests. Prints `file:line reason` for each break; exit 1 if there is any. Never writes.
+ * The rules of the house that a compiler does not know: who may import whom, the purity line, circles, sizes, words, invariants that
+ * name their tests, and a page that names every method. Prints `file:line reason` for each break; exit 1 if there is any. Never
+ * writes.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,7 @@ import { checkInvariants } from './tidy/invariants.ts';
 import { checkCycles, checkLayers } from './tidy/layers.ts';
 import { checkPurity } from './tidy/purity.ts';
 import { type Problem, readSources } from './tidy/source.ts';
+import { checkWirePage } from './tidy/wire.ts';
 
 /** Every broken rule of the tree at `root`, sorted by place. */
 export function tidy(root: string): readonly Problem[] {
@@ -19,6 +21,7 @@ export function tidy(root: string): readonly Problem[] {
     ...checkPurity(sources),
     ...checkHouse(sources),
     ...checkInvariants(root, sources),
+    ...checkWirePage(root),
   ];
   return problems.sort((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1));
 }

@@ -222,3 +222,20 @@ describe('invariants', () => {
     expect(tidy(root)).toEqual([{ file: 'docs/INVARIANTS.md', line: 1, reason: 'is missing' }]);
   });
 });
+
+describe('the page of the wire', () => {
+  const proto = `package a.b;\n\nservice S {\n  rpc M(stream Q) returns (P) {\n    option (x) = { y: 1 };\n  }\n  rpc N(Q) returns (P);\n}\n`;
+  const row = (name: string): string => `| \`${name}\` | - | same | |\n`;
+
+  it('has one row for each method, and no other', () => {
+    const files = { 'proto/a/b.proto': proto };
+    expect(complaints(files)).toEqual(['docs/WIRE.md:1 is missing']);
+    expect(complaints({ ...files, 'docs/WIRE.md': row('a.b.S/M') + row('a.b.S/N') })).toEqual([]);
+    const page = row('a.b.S/M') + row('a.b.S/M') + row('a.b.S/O');
+    expect([...complaints({ ...files, 'docs/WIRE.md': page })].sort()).toEqual([
+      'docs/WIRE.md:1 a.b.S/N has no row',
+      'docs/WIRE.md:2 a.b.S/M listed twice',
+      'docs/WIRE.md:3 a.b.S/O is not declared in proto/',
+    ]);
+  });
+});
