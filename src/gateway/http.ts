@@ -105,7 +105,7 @@ async function pageFor(
   if (check !== undefined) return notFound;
   switch (first) {
     case 'health':
-      return request.method === 'GET' ? healthPage(member, url.searchParams) : notAllowed;
+      return request.method === 'GET' ? healthPage(member, metrics, url.searchParams) : notAllowed;
     case 'version': {
       if (!isRead(request.method)) return notAllowed;
       const versions = { etcdserver: etcdVersion, etcdcluster: etcdClusterVersion, leasehold: leaseholdVersion };
@@ -125,11 +125,12 @@ async function pageFor(
   }
 }
 
-async function healthPage(member: Member, query: URLSearchParams): Promise<Page> {
+async function healthPage(member: Member, metrics: Metrics, query: URLSearchParams): Promise<Page> {
   const answer = await health(member, {
     serializable: query.get('serializable') === 'true',
     exclude: new Set(query.getAll('exclude')),
   });
+  metrics.etcd.healthChecked(answer.health === 'true');
   return { status: answer.health === 'true' ? 200 : 503, type: jsonType, body: JSON.stringify(answer) };
 }
 

@@ -3,30 +3,10 @@
  * and nothing else: rooms tell it what happened, and what is a state is asked for when somebody scrapes.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { diskBuckets, handlingBuckets, lagBuckets, powersOfTwo, shareBuckets } from './buckets.ts';
+import { diskBuckets, lagBuckets, powersOfTwo, shareBuckets } from './buckets.ts';
+import { EtcdCounters } from './etcd-counters.ts';
+import { type RpcMeter, RpcMetrics } from './rpc-metrics.ts';
 import { etcdClusterVersion, etcdVersion } from './version.ts';
-
-/** gRPC's status names, all of which every method's series starts with. */
-const grpcCodes = [
-  'OK',
-  'Canceled',
-  'Unknown',
-  'InvalidArgument',
-  'DeadlineExceeded',
-  'NotFound',
-  'AlreadyExists',
-  'PermissionDenied',
-  'ResourceExhausted',
-  'FailedPrecondition',
-  'Aborted',
-  'OutOfRange',
-  'Unimplemented',
-  'Internal',
-  'Unavailable',
-  'DataLoss',
-  'Unauthenticated',
-] as const;
-type GrpcCode = (typeof grpcCodes)[number];
 
 /** What a member is at the moment of a scrape. */
 export interface NodeFigures {
@@ -48,6 +28,9 @@ export interface NodeFigures {
   readonly compactRevision: number;
   readonly keys: number;
   readonly watchers: number;
+  /** Of these, those with events still to be sent; and events handed to watchers since the start. */
+  readonly laggingWatchers: number;
+  readonly eventsSent: number;
   readonly leases: number;
   readonly leaseKeys: number;
   /** Leases due and not yet gone; the primary's, 0 elsewhere. */
@@ -63,27 +46,11 @@ export interface PeerFigures {
   readonly incoming: { readonly receivedBytes: number };
 }
 
-/** The counters of one method; bytes are those of the message. */
-export interface RpcMeter {
-  started(): void;
-  received(bytes: number): void;
-  sent(bytes: number): void;
-  /** The call that began at `startedMs` of `performance.now()` has ended. */
-  handled(code: GrpcCode, startedMs: number): void;
-}
-
-const rpcLabels = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
-
 export class Metrics {
   readonly registry = new Registry();
-  readonly #started: Counter<string>;
-  readonly #received: Counter<string>;
-  readonly #sent: Counter<string>;
-  readonly #handled: Counter<string>;
-  readonly #handling: Histogram<string>;
+  readonly etcd = new EtcdCounters(this.registry);
+  readonly #rpc = new RpcMetrics(this.registry, this.etcd);
   readonly #roundTrip: Histogram<string>;
-  readonly #clientReceived = this.#counter('etcd_network_client_grpc_received_bytes_total', 'Bytes of requests.');
-  readonly #clientSent = this.#counter('etcd_network_client_grpc_sent_bytes_total', 'Bytes of answers.');
   readonly #granted = this.#counter('etcd_debugging_lease_granted_total', 'Leases granted by this member.');
   readonly #revoked = this.#counter('etcd_debugging_lease_revoked_total', 'Leases revoked by clients of this member.');
   readonly #renewed = this.#counter('etcd_debugging_lease_renewed_total', 'Renewals answered by this member.');
@@ -107,19 +74,6 @@ export class Metrics {
   /** `processMetrics`: also the process's own (memory, CPU, event loop lag); one per process. */
   constructor(options: { readonly processMetrics?: boolean } = {}) {
     const { registry } = this;
-    const rpc = (name: string, help: string, more: readonly string[] = []): Counter<string> =>
-      new Counter({ name, help, labelNames: [...rpcLabels, ...more], registers: [registry] });
-    this.#started = rpc('grpc_server_started_total', 'Calls started.');
-    this.#received = rpc('grpc_server_msg_received_total', 'Messages received.');
-    this.#sent = rpc('grpc_server_msg_sent_total', 'Messages sent.');
-    this.#handled = rpc('grpc_server_handled_total', 'Calls ended, by status.', ['grpc_code']);
-    this.#handling = new Histogram({
-      name: 'grpc_server_handling_seconds',
-      help: 'From the start of a call to its end.',
-      labelNames: rpcLabels,
-      buckets: handlingBuckets,
-      registers: [registry],
-    });
     this.#roundTrip = new Histogram({
       name: 'etcd_network_peer_round_trip_time_seconds',
       help: 'From a ping to a peer to its answer.',
@@ -135,30 +89,7 @@ export class Metrics {
 
   /** The counters of a method, all series at zero from now on. */
   rpc(service: string, method: string, type: string): RpcMeter {
-    const labels = { grpc_service: service, grpc_method: method, grpc_type: type };
-    const started = this.#started.labels(labels);
-    const received = this.#received.labels(labels);
-    const sent = this.#sent.labels(labels);
-    const handled = new Map(
-      grpcCodes.map((code) => [code, this.#handled.labels({ ...labels, grpc_code: code })] as const),
-    );
-    for (const series of [started, received, sent, ...handled.values()]) series.inc(0);
-    const handling = this.#handling.labels(labels);
-    return {
-      started: () => started.inc(),
-      received: (bytes) => {
-        received.inc();
-        this.#clientReceived.inc(bytes);
-      },
-      sent: (bytes) => {
-        sent.inc();
-        this.#clientSent.inc(bytes);
-      },
-      handled: (code, startedMs) => {
-        handled.get(code)?.inc();
-        handling.observe((performance.now() - startedMs) / 1000);
-      },
-    };
+    return this.#rpc.meter(service, method, type);
   }
 
   /** A peer answered a ping. */
@@ -263,6 +194,8 @@ export class Metrics {
     gauge('etcd_debugging_mvcc_db_total_size_in_bytes', 'Bytes of state.', (now) => now.sizeBytes);
     gauge('etcd_debugging_mvcc_keys_total', 'Keys.', (now) => now.keys);
     gauge('etcd_debugging_mvcc_watcher_total', 'Watchers.', (now) => now.watchers);
+    gauge('etcd_debugging_mvcc_slow_watcher_total', 'Watchers that lag.', (now) => now.laggingWatchers);
+    counter('etcd_debugging_mvcc_events_total', 'Events handed to watchers.', (now) => now.eventsSent);
     gauge('etcd_debugging_mvcc_current_revision', 'Revision of the store.', (now) => now.revision);
     gauge('etcd_debugging_mvcc_compact_revision', 'Revision compacted.', (now) => now.compactRevision);
     gauge('lease_active', 'Leases alive.', (now) => now.leases);

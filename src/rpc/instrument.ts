@@ -2,7 +2,8 @@
  * Counts every call (go-grpc-prometheus' names, which etcd's dashboards read) and turns whatever a service throws into a row
  * of the error table, so that nothing else reaches a transport.
  */
-import type { Metrics, RpcMeter } from '../ops/metrics.ts';
+import type { Metrics } from '../ops/metrics.ts';
+import type { RpcMeter } from '../ops/rpc-metrics.ts';
 import { declaredMethods } from './codec.ts';
 import { type RpcError, toRpcError } from './errors.ts';
 import {

@@ -46,6 +46,8 @@ export class Figures {
       compactRevision: machine.compactRevision,
       keys: machine.keyCount,
       watchers: hub.count,
+      laggingWatchers: hub.lagging,
+      eventsSent: hub.delivered,
       leases: machine.lessor.count,
       leaseKeys: machine.lessor.attachedKeyCount,
       expiryBacklog: status.duty.backlog,

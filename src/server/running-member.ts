@@ -77,7 +77,9 @@ export class RunningMember {
         observeMargin: (remainingMs, grantedMs) => metrics.keepAliveMargin(remainingMs, grantedMs),
         observe: (_entry, commands) => {
           for (const { command, outcome } of commands) {
-            if (command.type === 'checkpoint' && outcome.ok) metrics.leasesCheckpointed(command.leases.length);
+            if (!outcome.ok) continue;
+            metrics.etcd.applied(outcome.result);
+            if (command.type === 'checkpoint') metrics.leasesCheckpointed(command.leases.length);
           }
         },
       },

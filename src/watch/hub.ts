@@ -36,6 +36,8 @@ export class Hub {
   readonly #ranges = new Ranges<Watcher>();
   readonly #watchers = new Set<Watcher>();
   readonly #watchersMax: number;
+  /** Events handed out since this hub was made. */
+  delivered = 0;
 
   constructor(history: EventHistory, watchersLimit = watchersMax) {
     this.#history = history;
@@ -46,6 +48,13 @@ export class Hub {
   /** Watchers registered. */
   get count(): number {
     return this.#watchers.size;
+  }
+
+  /** Watchers that have something to pull. Looks at all of them. */
+  get lagging(): number {
+    let found = 0;
+    for (const watcher of this.#watchers) if (watcher.lags) found++;
+    return found;
   }
 
   /** The revision up to which watchers were woken. */
@@ -138,6 +147,7 @@ export class Hub {
       watcher.nextRevision = this.#revision + 1;
       watcher.lags = false;
     }
+    this.delivered += events.length;
     return { type: 'events', revision: watcher.nextRevision - 1, events };
   }
 

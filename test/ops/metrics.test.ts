@@ -20,6 +20,8 @@ const figures: NodeFigures = {
   compactRevision: 0,
   keys: 4,
   watchers: 6,
+  laggingWatchers: 2,
+  eventsSent: 12,
   leases: 9,
   leaseKeys: 8,
   expiryBacklog: 11,

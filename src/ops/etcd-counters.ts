@@ -1,0 +1,78 @@
+/**
+ * Counters of etcd's that are made of what passes by: operations of the store as applied commands come to them, watch streams, health
+ * checks. Twice where etcd has an older name for the same (`etcd_debugging_mvcc_…`). A part of `Metrics`.
+ */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Result } from '../state/outcome.ts';
+
+type Operation = 'put' | 'delete' | 'range' | 'txn';
+
+export class EtcdCounters {
+  readonly #operations: Readonly<Record<Operation, readonly Counter[]>>;
+  readonly #watchStreams: Gauge;
+  readonly #healthy: Counter;
+  readonly #ill: Counter;
+
+  constructor(registry: Registry) {
+    const counter = (name: string, help: string): Counter => new Counter({ name, help, registers: [registry] });
+    const operation = (name: Operation, help: string): readonly Counter[] => [
+      counter(`etcd_mvcc_${name}_total`, help),
+      counter(`etcd_debugging_mvcc_${name}_total`, help),
+    ];
+    this.#operations = {
+      put: operation('put', 'Puts applied.'),
+      delete: operation('delete', 'Deletes applied.'),
+      range: operation('range', 'Ranges read.'),
+      txn: operation('txn', 'Txns applied that did more than one thing.'),
+    };
+    const streams = { name: 'etcd_debugging_mvcc_watch_stream_total', help: 'Watch streams.' };
+    this.#watchStreams = new Gauge({ ...streams, registers: [registry] });
+    this.#healthy = counter('etcd_server_health_success', 'Health checks that said yes.');
+    this.#ill = counter('etcd_server_health_failures', 'Health checks that said no.');
+  }
+
+  /** A command was applied and came to this. */
+  applied(result: Result): void {
+    const count = { put: 0, delete: 0, range: 0 };
+    tally(result, count);
+    for (const name of ['put', 'delete', 'range'] as const) this.#add(name, count[name]);
+    if (count.put + count.delete + count.range > 1) this.#add('txn', 1);
+  }
+
+  /** A range that needed no log. */
+  ranged(): void {
+    this.#add('range', 1);
+  }
+
+  /** A watch stream was opened (1) or is over (-1). */
+  watchStreams(change: 1 | -1): void {
+    this.#watchStreams.inc(change);
+  }
+
+  healthChecked(ok: boolean): void {
+    (ok ? this.#healthy : this.#ill).inc();
+  }
+
+  #add(name: Operation, count: number): void {
+    if (count > 0) for (const counter of this.#operations[name]) counter.inc(count);
+  }
+}
+
+function tally(result: Result, count: { put: number; delete: number; range: number }): void {
+  switch (result.type) {
+    case 'put':
+      count.put++;
+      break;
+    case 'deleteRange':
+      count.delete++;
+      break;
+    case 'range':
+      count.range++;
+      break;
+    case 'txn':
+      for (const response of result.responses) tally(response, count);
+      break;
+    default:
+      break;
+  }
+}
