@@ -147,6 +147,11 @@ export const snapshotStageBytesMax = 4 * 1024 * 1024;
  * write under way and the next one (4 MiB each), and the tables that LevelDB writes before it deletes those they replace (26 MiB).
  */
 export const diskReserveBytes = 64 * 1024 * 1024;
+/**
+ * How long a disk is down to its reserve before its member raises an alarm for the cluster; at half of the reserve it does at once.
+ * Until then only this member refuses growth, and drops the log that it keeps for slow ones, which is often room enough.
+ */
+export const diskLowMsMax = 1_000;
 /** Elements of one list in a peer message: bounds what a small frame can make us allocate. */
 export const peerListElementsMax = 1024 * 1024;
 /** Between two pings of an HTTP/2 connection, and what its answer may take before it is closed. */

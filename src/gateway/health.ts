@@ -2,6 +2,7 @@
  * What /health, /livez and /readyz say (etcd: etcdhttp/health.go): livez asks only whether this process answers, readyz
  * whether it should be sent requests. Pure but for the barrier.
  */
+import { alarmNames } from '../rpc/alarm.ts';
 import { toRpcError } from '../rpc/errors.ts';
 import type { Member } from '../rpc/member.ts';
 import { NO_MEMBER } from '../store/entry.ts';
@@ -55,7 +56,8 @@ export async function health(
   options: { readonly serializable: boolean; readonly exclude: ReadonlySet<string> },
 ): Promise<{ readonly health: 'true' | 'false'; readonly reason: string }> {
   const status = member.status();
-  if (status.noSpace && !options.exclude.has('NOSPACE')) return { health: 'false', reason: 'ALARM NOSPACE' };
+  const alarm = status.alarms.map(({ kind }) => alarmNames[kind]).find((name) => !options.exclude.has(name));
+  if (alarm !== undefined) return { health: 'false', reason: `ALARM ${alarm}` };
   if (options.serializable) return { health: 'true', reason: '' };
   if (status.leader === NO_MEMBER) return { health: 'false', reason: 'RAFT NO LEADER' };
   const failure = await linearizableRead(member);

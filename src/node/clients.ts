@@ -2,6 +2,7 @@
  * Everything this member's own clients wait for: commands, read barriers, questions about leases. Owns who is let in; each kind
  * of waiting has its own file. Every call ends (V3).
  */
+import type { Command } from '../state/command.ts';
 import type { Machine } from '../state/machine.ts';
 import type { Input } from './input.ts';
 import type { NodeOptions } from './options.ts';
@@ -21,11 +22,11 @@ export class Clients {
   #stopped = false;
 
   /** `holdMs`: how long anything is held while nobody leads. */
-  constructor({ member, boot, quotaBytes }: NodeOptions, holdMs: number) {
-    this.proposals = new Proposals(member, boot, holdMs);
+  constructor(options: NodeOptions, holdMs: number) {
+    this.proposals = new Proposals(options.member, options.boot, holdMs);
+    this.space = new Space(options, this.proposals, holdMs);
     this.reads = new Reads(holdMs);
     this.questions = new Questions(holdMs);
-    this.space = new Space(quotaBytes);
   }
 
   /** This member goes down and lets nobody in. */
@@ -33,13 +34,25 @@ export class Clients {
     return this.#stopped;
   }
 
-  take(input: ClientInput, machine: Machine, nowMs: number): void {
+  /** `current`: nobody knows a newer state than `machine` (`Duty.isCurrent`). */
+  take(input: ClientInput, machine: Machine, current: boolean, nowMs: number): void {
     if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
     else if (input.type === 'barrier') this.reads.submit(input.timeoutMs, input.reply, nowMs);
     else if (input.type === 'question')
       this.questions.submit(input.kind, input.id, input.timeoutMs, input.reply, nowMs);
-    else if (this.space.refuses(input.command, machine)) input.reply({ type: 'unavailable', why: 'noSpace' });
-    else this.proposals.submit(input.command, input.timeoutMs, input.reply, nowMs);
+    else {
+      const refuse = (): void => input.reply({ type: 'unavailable', why: 'noSpace' });
+      if (this.space.lacksRoomFor(input.command, machine)) this.space.raise(machine, nowMs, refuse);
+      else if (current && machine.alarms.refusalOf(input.command) === 'noSpace') refuse();
+      else this.proposals.submit(input.command, input.timeoutMs, input.reply, nowMs);
+    }
+  }
+
+  /** Whether the leader proposes nothing of a follower's command: as for our own clients, but that nobody waits for an alarm. */
+  refusesForwarded(command: Command, machine: Machine, current: boolean, nowMs: number): boolean {
+    const lacksRoom = this.space.lacksRoomFor(command, machine);
+    if (lacksRoom) this.space.raise(machine, nowMs);
+    return lacksRoom || (current && machine.alarms.refusalOf(command) === 'noSpace');
   }
 
   /** Ends what waited too long. `led`: a leader is known; `lossy`: it is another member, so that messages may be lost. */

@@ -4,6 +4,7 @@
  * `primary/`; nothing here computes a deadline. Keeps L3, L13.
  */
 
+import { dutyLimits } from '../primary/limits.ts';
 import { Primary } from '../primary/primary.ts';
 import type { Raft } from '../raft/raft.ts';
 import type { Command, LeaseId } from '../state/command.ts';
@@ -30,6 +31,7 @@ export class Duty {
   readonly primary: Primary<AskerKey>;
   readonly #raft: Raft;
   readonly #member: MemberId;
+  readonly #machine: Machine;
   /** Asked of us as leader, and not yet under a round: before promotion, or since the last turn. */
   #inbox: Asked[] = [];
   #nowMs = 0;
@@ -44,6 +46,7 @@ export class Duty {
   constructor(options: NodeOptions, raft: Raft, machine: Machine, electionTimeoutMs: number) {
     this.#member = options.member;
     this.#raft = raft;
+    this.#machine = machine;
     const { observeLag, observeMargin } = options;
     this.primary = new Primary<AskerKey>(
       {
@@ -58,6 +61,15 @@ export class Duty {
   /** The term this member leads in, or undefined. */
   get leading(): Term | undefined {
     return this.#raft.role === 'leader' ? this.#raft.term : undefined;
+  }
+
+  /**
+   * Whether our applied state is the newest that anybody can have heard of: on duty, with all applied that is committed. Only then
+   * may an alarm that we see raised refuse a command before it is proposed; on others it may have been disarmed since.
+   */
+  get isCurrent(): boolean {
+    const onDuty = this.primary.term !== undefined && this.primary.term === this.leading;
+    return onDuty && this.#machine.appliedIndex === this.#raft.commit;
   }
 
   /** Whether promotion still has slices to do. */
@@ -122,11 +134,11 @@ export class Duty {
     this.#inbox = [];
   }
 
-  /** What the primary decides now; each counts as in flight from here on. */
+  /** What the primary decides now; each counts as in flight from here on. While CORRUPT is raised nothing expires. */
   decide(): Command[] {
-    return this.primary.term !== undefined && this.primary.term === this.leading
-      ? this.primary.decide(this.#nowMs)
-      : [];
+    if (this.primary.term === undefined || this.primary.term !== this.leading) return [];
+    const limits = this.#machine.alarms.has('corrupt') ? { ...dutyLimits, expireCommandsInFlightMax: 0 } : dutyLimits;
+    return this.primary.decide(this.#nowMs, limits);
   }
 
   /** A client's command goes into our log. */

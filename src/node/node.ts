@@ -98,11 +98,6 @@ export class Node {
     if (this.#queue.length > 0 || this.#duty.promoting) this.#wake();
   }
 
-  /** Growth is refused: quota reached, or the disk down to its reserve. */
-  get noSpace(): boolean {
-    return this.#clients.space.noSpace(this.#machine);
-  }
-
   /** Requests of our own clients that wait for an outcome. */
   get waiting(): number {
     return this.#clients.proposals.count;
@@ -145,7 +140,7 @@ export class Node {
       case 'propose':
       case 'barrier':
       case 'question':
-        this.#clients.take(input, this.#machine, nowMs);
+        this.#clients.take(input, this.#machine, this.#duty.isCurrent, nowMs);
         break;
       case 'persisted':
         this.raft.persisted();
@@ -164,7 +159,7 @@ export class Node {
         this.#installed(nowMs);
         break;
       case 'diskSpace':
-        this.#clients.space.measured(input.freeBytes, input.reserveBytes);
+        this.#clients.space.measured(input.freeBytes, input.reserveBytes, this.#machine, nowMs);
         break;
       case 'transfer':
         input.reply(this.raft.transfer(input.target));
@@ -188,7 +183,9 @@ export class Node {
     switch (message.type) {
       case 'forwardCommands': {
         if (this.#clients.stopped) return;
-        const noSpace = (command: Command): boolean => this.#clients.space.refuses(command, this.#machine);
+        const current = this.#duty.isCurrent;
+        const noSpace = (command: Command): boolean =>
+          this.#clients.refusesForwarded(command, this.#machine, current, nowMs);
         for (const refused of this.#forwards.take(message, this.options.member, this.#duty.leading, noSpace))
           this.#ports.peers.send(message.from, refused);
         return;
@@ -272,6 +269,7 @@ export class Node {
     for (const { origin, command, outcome } of applied) {
       this.#duty.commandApplied(command);
       this.#clients.proposals.settle(origin, outcome);
+      if (outcome.ok) this.#clients.space.applied(command, this.#machine, nowMs);
     }
     this.#duty.entryApplied(entry);
   }

@@ -17,7 +17,7 @@ export interface NodeOptions {
   readonly electionTicks: number;
   /** Seeds the election jitter and where lease ids lie in memory; nothing else in here is random. Unknown to clients. */
   readonly seed: bigint;
-  /** Bytes of state above which growth is refused (etcd's --quota-backend-bytes). */
+  /** Bytes of state above which growth is refused (etcd's --quota-backend-bytes); infinite: never. */
   readonly quotaBytes: number;
   /** Entries kept behind the image, if not `limits.ts`'s number: few, and every slow member needs a snapshot. */
   readonly logTrailingEntriesMax?: number;

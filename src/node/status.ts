@@ -14,7 +14,6 @@ export interface NodeStatus {
   readonly leases: number;
   readonly keys: number;
   readonly sizeBytes: number;
-  readonly noSpace: boolean;
   /** Requests of this member's clients that wait for an outcome. */
   readonly waiting: number;
   /** On duty: the own-term entry is applied and the lease duties run here. */
@@ -28,7 +27,6 @@ export interface NodeStatus {
 export interface DescribedNode {
   readonly raft: Raft;
   readonly machine: Machine;
-  readonly noSpace: boolean;
   readonly waiting: number;
 }
 
@@ -38,7 +36,7 @@ export function describeNode(
   imageIndex: Index,
   stalledMs: number,
 ): NodeStatus {
-  const { raft, machine, noSpace, waiting } = node;
+  const { raft, machine, waiting } = node;
   return {
     raft: raft.describe(),
     appliedIndex: machine.appliedIndex,
@@ -47,7 +45,6 @@ export function describeNode(
     leases: machine.lessor.count,
     keys: machine.keyCount,
     sizeBytes: machine.sizeBytes,
-    noSpace,
     waiting,
     onDuty: primary.term !== undefined,
     duty: primary.stats(),

@@ -62,7 +62,7 @@ export const memberFlags: readonly MemberFlag[] = [
   used(
     'quota-backend-bytes',
     String(512 * 1024 * 1024),
-    'Bytes of keys and leases before writes are refused (0: the default)',
+    'Bytes of keys and leases before writes are refused (0: the default, negative: never)',
   ),
   used('max-txn-ops', String(txnOpsMax), 'Operations in a transaction'),
   used('max-request-bytes', String(requestBytesMax), 'Bytes of a request'),

@@ -255,10 +255,12 @@ function wholeNumber(values: Values, flag: string, least: number, most: number):
   throw new ConfigMistake(flag, `${JSON.stringify(text)} is not a whole number from ${least} to ${most}`);
 }
 
+/** As etcd reads it: 0 stands for the default, and a negative number switches the quota off. */
 function quotaOf(values: Values): number {
   const text = values.text('quota-backend-bytes');
   if (text === '0') return Number(memberFlags.find((flag) => flag.name === 'quota-backend-bytes')?.fallback);
-  return wholeNumber(values, 'quota-backend-bytes', 1024 * 1024, 2 ** 40);
+  if (/^-\d+$/.test(text)) return Number.POSITIVE_INFINITY;
+  return wholeNumber(values, 'quota-backend-bytes', 1, 2 ** 40);
 }
 
 /** etcd's default: time for the disk, and for two elections. */

@@ -91,6 +91,7 @@ const rows = {
   malformed: ['Internal', 'grpc: error unmarshalling request'],
   invalidCompare: ['InvalidArgument', 'etcdserver: invalid compare in txn request'],
   tooManyWatchers: ['ResourceExhausted', 'etcdserver: too many watchers'],
+  invalidAlarm: ['InvalidArgument', 'etcdserver: invalid alarm request'],
   tooManyAlarms: ['ResourceExhausted', 'etcdserver: too many alarms'],
   unknownHealthService: ['NotFound', 'unknown service'],
   emptyReflectionRequest: ['InvalidArgument', 'grpc: a reflection request asks for nothing'],

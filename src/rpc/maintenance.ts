@@ -1,17 +1,15 @@
-/** etcd's Maintenance service, as far as it goes now: status, hashes, moving the leader, and looking at alarms. */
+/** etcd's Maintenance service: status, hashes, moving the leader. Alarms are `alarm.ts`'s. */
 
 import { etcdVersion } from '../ops/version.ts';
 import { NO_MEMBER } from '../store/entry.ts';
+import { alarmMethod, alarmText } from './alarm.ts';
 import { errorText, refusalError, rpcError } from './errors.ts';
 import { Headers } from './header.ts';
 import { bigintOf, int64Of, numberOf } from './int64.ts';
-import type { Member } from './member.ts';
+import type { Member, MemberStatus } from './member.ts';
 import { wire } from './messages.ts';
 import { refusing, unary } from './method.ts';
 import type { ServiceTable } from './transport.ts';
-
-const alarmGet = 0;
-const alarmNoSpace = 1;
 
 export function maintenanceService(member: Member): ServiceTable {
   const headers = new Headers(member);
@@ -21,14 +19,16 @@ export function maintenanceService(member: Member): ServiceTable {
       return {
         header: headers.now(),
         version: etcdVersion,
+        // One number: memory has no free pages, and a compaction gives back at once (decision 0014).
         dbSize: status.sizeBytes,
         dbSizeInUse: status.sizeBytes,
         leader: int64Of(status.leader),
-        raftIndex: status.lastIndex,
+        raftIndex: status.commitIndex,
         raftTerm: status.term,
         raftAppliedIndex: status.appliedIndex,
-        errors: statusErrors(member),
+        errors: statusErrors(status),
         isLearner: status.isLearner,
+        dbSizeQuota: status.quotaBytes,
       };
     }),
     '/etcdserverpb.Maintenance/HashKV': unary(wire.HashKVRequest, wire.HashKVResponse, async (message) => {
@@ -53,16 +53,11 @@ export function maintenanceService(member: Member): ServiceTable {
         if (target !== member.header().memberId && !(await member.moveLeader(target, ctx))) {
           throw rpcError('transferTimedOut');
         }
-        return { header: headers.now() };
+        // Without a header, as etcd's.
+        return {};
       },
     ),
-    // Newer etcdctl looks at the alarms when asked for a member's health.
-    '/etcdserverpb.Maintenance/Alarm': unary(wire.AlarmRequest, wire.AlarmResponse, async (message) => {
-      if (message.action !== alarmGet) throw rpcError('noMaintenance');
-      const raised = member.status().noSpace && message.alarm <= alarmNoSpace;
-      const memberID = int64Of(member.header().memberId);
-      return { header: headers.now(), alarms: raised ? [{ memberID, alarm: alarmNoSpace }] : [] };
-    }),
+    '/etcdserverpb.Maintenance/Alarm': alarmMethod(member),
     '/etcdserverpb.Maintenance/Defragment': refusing('noMaintenance'),
     '/etcdserverpb.Maintenance/Hash': refusing('noMaintenance'),
     '/etcdserverpb.Maintenance/Snapshot': {
@@ -74,10 +69,7 @@ export function maintenanceService(member: Member): ServiceTable {
 }
 
 /** What etcd lists in StatusResponse.errors, in its words. */
-function statusErrors(member: Member): readonly string[] {
-  const status = member.status();
-  const errors: string[] = [];
-  if (status.leader === NO_MEMBER) errors.push(errorText('noLeader'));
-  if (status.noSpace) errors.push(`memberID:${member.header().memberId} alarm:NOSPACE `);
-  return errors;
+function statusErrors(status: MemberStatus): readonly string[] {
+  const unled = status.leader === NO_MEMBER ? [errorText('noLeader')] : [];
+  return [...unled, ...status.alarms.map(alarmText)];
 }

@@ -3,6 +3,7 @@
  * knows the wire. The member decides what needs the log, a quorum round or only its own memory; deadlines come in `CallContext`.
  */
 import type { RenewalAnswer } from '../node/input.ts';
+import type { RaisedAlarm } from '../state/alarm-record.ts';
 import type { Command, LeaseId, Range, Txn } from '../state/command.ts';
 import type { KvHash } from '../state/hash-kv.ts';
 import type { Refused } from '../state/kv.ts';
@@ -49,11 +50,14 @@ export interface MemberStatus {
   readonly isLeader: boolean;
   readonly isLearner: boolean;
   readonly term: number;
-  readonly lastIndex: number;
+  readonly commitIndex: number;
   readonly appliedIndex: number;
   /** Bytes of state, as counted against the quota. */
   readonly sizeBytes: number;
-  readonly noSpace: boolean;
+  /** Negative: no quota. */
+  readonly quotaBytes: number;
+  /** Every member's, as of what this one has applied; ascending by member. */
+  readonly alarms: readonly RaisedAlarm[];
 }
 
 /** The pieces of a header; `revision` is the newest applied one. */

@@ -190,6 +190,7 @@ export interface StatusResponse extends Answer {
   readonly errors: readonly string[];
   readonly dbSizeInUse: Int;
   readonly isLearner: boolean;
+  readonly dbSizeQuota: Int;
 }
 export interface HashKvResponse extends Answer {
   readonly hash: number;

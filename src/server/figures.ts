@@ -2,6 +2,7 @@
 import type { Node } from '../node/node.ts';
 import type { NodeFigures } from '../ops/metrics.ts';
 import { type MemberId, NO_MEMBER } from '../store/entry.ts';
+import { shownQuota } from './served-member.ts';
 
 export class Figures {
   readonly #node: Node;
@@ -40,7 +41,7 @@ export class Figures {
       appliedIndex: machine.appliedIndex,
       proposalsPending: status.waiting,
       proposalsFailed: this.proposalsFailed,
-      quotaBytes: this.#node.options.quotaBytes,
+      quotaBytes: shownQuota(this.#node.options.quotaBytes),
       sizeBytes: machine.sizeBytes,
       revision: machine.revision,
       compactRevision: machine.compactRevision,

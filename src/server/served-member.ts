@@ -112,10 +112,11 @@ export class ServedMember implements Member {
       isLeader: raft.role === 'leader',
       isLearner: raft.configuration.learners.includes(raft.id),
       term: raft.term,
-      lastIndex: raft.lastIndex,
+      commitIndex: raft.commit,
       appliedIndex: machine.appliedIndex,
       sizeBytes: machine.sizeBytes,
-      noSpace: this.#node.noSpace,
+      quotaBytes: shownQuota(this.#node.options.quotaBytes),
+      alarms: machine.alarms.list(),
     };
   }
 
@@ -153,6 +154,11 @@ export class ServedMember implements Member {
   #timeoutMs(patience: Patience): number {
     return Math.min(patience.timeoutMs ?? this.#requestTimeoutMs, this.#requestTimeoutMs);
   }
+}
+
+/** A quota as etcd shows it: negative where there is none. */
+export function shownQuota(quotaBytes: number): number {
+  return Number.isFinite(quotaBytes) ? quotaBytes : -1;
 }
 
 /**

@@ -88,7 +88,7 @@ function isFrozen(command: Command): boolean {
     case 'expire':
       return true;
     case 'txn':
-      return [...command.success, ...command.failure].some((op) => op.type !== 'range');
+      return [...command.success, ...command.failure].some((op) => op.type !== 'range' && isFrozen(op));
     case 'checkpoint':
     case 'clear':
     case 'publish':

@@ -133,8 +133,17 @@ test('S5: a small disk, really: growth is refused before it is full, the rest go
   await expect(caller.grant(60)).rejects.toEqual(noSpace);
   expect(await caller.delete('a')).toBe(0);
 
-  // 2. A larger disk: it serves without a restart. Then it fills up.
+  // 2. A larger disk: with the alarm disarmed it serves, without a restart. Then it fills up.
   resize(mount, 256);
+  await see(async () => {
+    await caller.disarm();
+    return (
+      (await caller.put('room').then(
+        () => true,
+        () => false,
+      )) && (await caller.delete('room')) === 1
+    );
+  }, 'the alarm stays disarmed');
   writeFileSync(join(mount, 'ballast'), Buffer.alloc(64 * mebibyte, 1));
   const kept = await insist(() => caller.grant(3_600));
   const revoked = await insist(() => caller.grant(3_600));
@@ -162,10 +171,17 @@ test('S5: a small disk, really: growth is refused before it is full, the rest go
   await fill.expectThere(again, 1);
   await expect(again.put('b')).rejects.toEqual(noSpace);
 
-  // 5. Somebody makes room.
+  // 5. Somebody makes room, and disarms the alarm.
   rmSync(join(mount, 'ballast'));
   const more = new Fill(again, 'more/');
-  await see(async () => (await more.put()) === undefined, 'puts are taken again', 10_000);
+  await see(
+    async () => {
+      await again.disarm();
+      return (await more.put()) === undefined;
+    },
+    'puts are taken again',
+    10_000,
+  );
 
   // 6. Somebody else takes the reserve too: the disk's own refusal ends the member, and not what it acknowledged.
   try {
@@ -204,7 +220,14 @@ test('S5: a log that finds no space for its next segment refuses growth at once,
   expect(fill.count).toBeLessThan(100);
   expect(await caller.delete('fill/0')).toBe(1);
   rmSync(`${full}.log`);
-  await see(async () => (await fill.put()) === undefined, 'puts are taken again', 10_000);
+  await see(
+    async () => {
+      await caller.disarm();
+      return (await fill.put()) === undefined;
+    },
+    'puts are taken again',
+    10_000,
+  );
   expect(member.exits).toEqual([]);
   await fill.expectThere(caller, 1);
 });

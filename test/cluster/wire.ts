@@ -83,6 +83,23 @@ export class Caller {
     };
   }
 
+  /** `member/kind` of each raised alarm, as etcd numbers kinds. */
+  async alarms(): Promise<string[]> {
+    const answer = await this.#alarm({ action: 0 });
+    return answer.alarms.map(({ memberID, alarm }) => `${bigintOf(memberID)}/${alarm}`);
+  }
+
+  /** Disarms all alarms, as `etcdctl alarm disarm`. */
+  async disarm(): Promise<void> {
+    for (const raised of (await this.#alarm({ action: 0 })).alarms) await this.#alarm({ action: 2, ...raised });
+  }
+
+  #alarm(
+    request: Parameters<typeof wire.AlarmRequest.encode>[0],
+  ): Promise<ReturnType<typeof wire.AlarmResponse.decode>> {
+    return this.client.call('/etcdserverpb.Maintenance/Alarm', wire.AlarmRequest, wire.AlarmResponse, request);
+  }
+
   async leases(): Promise<bigint[]> {
     const path = '/etcdserverpb.Lease/LeaseLeases';
     const answer = await this.client.call(path, wire.LeaseLeasesRequest, wire.LeaseLeasesResponse, {});

@@ -37,10 +37,17 @@ test('/version: digits and dots for etcd’s, ours beside them', async () => {
 test('/health: true, and every reason', async () => {
   const healthy = '{"health":"true","reason":""}';
   expect(await ask('/health')).toEqual([200, healthy, 'application/json']);
-  fixture.member.noSpace = true;
+  fixture.member.apply({ type: 'alarm', action: 'activate', member: 5n, kind: 'noSpace' });
   expect((await ask('/health')).slice(0, 2)).toEqual([503, '{"health":"false","reason":"ALARM NOSPACE"}']);
   expect((await ask('/health?exclude=NOSPACE')).slice(0, 2)).toEqual([200, healthy]);
-  fixture.member.noSpace = false;
+  fixture.member.apply({ type: 'alarm', action: 'activate', member: 6n, kind: 'corrupt' });
+  expect((await ask('/health?exclude=NOSPACE')).slice(0, 2)).toEqual([
+    503,
+    '{"health":"false","reason":"ALARM CORRUPT"}',
+  ]);
+  expect((await ask('/health?exclude=NOSPACE&exclude=CORRUPT')).slice(0, 2)).toEqual([200, healthy]);
+  fixture.member.apply({ type: 'alarm', action: 'deactivate', member: 5n, kind: 'noSpace' });
+  fixture.member.apply({ type: 'alarm', action: 'deactivate', member: 6n, kind: 'corrupt' });
   fixture.member.refuseWith = 'timedOut';
   expect((await ask('/health')).slice(0, 2)).toEqual([
     503,

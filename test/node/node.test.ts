@@ -1,6 +1,6 @@
 /** The turn itself, on a small simulated cluster with calm links: forwarding, answers on every member, limits, stopping. */
 import { expect, test } from 'vitest';
-import type { Answer, Input, RenewalAnswer } from '../../src/node/input.ts';
+import type { Answer, RenewalAnswer } from '../../src/node/input.ts';
 import type { Command } from '../../src/state/command.ts';
 import { calmWorld } from '../sim/calm.ts';
 import type { SimMember } from '../sim/member.ts';
@@ -90,34 +90,6 @@ test('commands of one turn that exceed an entry go out as several, each answered
   }
   expect(world.runUntil(() => answers.length === 40, 6_000)).toBe(true);
   for (const answer of answers) expect(answer).toMatchObject({ type: 'outcome', outcome: { ok: true } });
-});
-
-test('S5: above the quota, and on a disk down to its reserve, growth is refused and all that makes room still works', () => {
-  const world = calm(1);
-  const member = world.members[0] as SimMember;
-  propose(world, member, { type: 'grant', id: 1n, ttlMs: 60_000 });
-  propose(world, member, put('a', 1n));
-  const space: Input = { type: 'diskSpace', freeBytes: 10, reserveBytes: 11 };
-  member.enqueue(space);
-  expect(propose(world, member, put('b', 0n))).toEqual({ type: 'unavailable', why: 'noSpace' });
-  expect(propose(world, member, { type: 'grant', id: 2n, ttlMs: 60_000 })).toEqual({
-    type: 'unavailable',
-    why: 'noSpace',
-  });
-  expect(ask(world, member, 'keepAlive', 1n)).toMatchObject({ type: 'alive' });
-  expect(propose(world, member, { type: 'revoke', id: 1n })).toMatchObject({ outcome: { ok: true } });
-  member.enqueue({ ...space, freeBytes: 12 });
-  expect(propose(world, member, put('b', 0n))).toMatchObject({ outcome: { ok: true } });
-});
-
-test('S5: the leader, too, refuses what a follower passes on to it for growth, and says why', () => {
-  const world = calm();
-  const leader = world.leader as SimMember;
-  const follower = world.members.find((member) => member !== leader) as SimMember;
-  propose(world, follower, { type: 'grant', id: 1n, ttlMs: 60_000 });
-  leader.enqueue({ type: 'diskSpace', freeBytes: 10, reserveBytes: 11 });
-  expect(propose(world, follower, put('b', 0n))).toEqual({ type: 'unavailable', why: 'noSpace' });
-  expect(propose(world, follower, { type: 'revoke', id: 1n })).toMatchObject({ outcome: { ok: true } });
 });
 
 test('V3: without a quorum every call ends: held calls say "no leader", proposed ones "unknown"', () => {

@@ -94,6 +94,8 @@ describe('what is read', () => {
   it('numbers and durations', () => {
     const read = config('--quota-backend-bytes=0 --request-timeout=2500ms --max-txn-ops=5'.split(' '));
     expect(read).toMatchObject({ quotaBytes: 512 * 1024 * 1024, requestTimeoutMs: 2500, txnOpsMax: 5, warnings: [] });
+    expect(config(['--quota-backend-bytes=-1']).quotaBytes).toBe(Number.POSITIVE_INFINITY);
+    expect(config(['--quota-backend-bytes=20000']).quotaBytes).toBe(20_000);
   });
 
   it('warns of what has no effect, once each, and of clients beyond loopback', () => {
@@ -221,7 +223,7 @@ describe('mistakes are one line that names the flag and the fix', () => {
     ],
     ['--election-timeout=100 --heartbeat-interval=100', '--election-timeout: 100 ms is less than five heartbeats'],
     ['--election-timeout=60000', '--election-timeout: "60000" is not a whole number from 50 to 50000'],
-    ['--quota-backend-bytes=-1', '--quota-backend-bytes: "-1" is not a whole number'],
+    ['--quota-backend-bytes=-x', '--quota-backend-bytes: "-x" is not a whole number'],
     ['--max-txn-ops=0', '--max-txn-ops: "0" is not a whole number from 1'],
     ['--max-request-bytes=99999999', '--max-request-bytes: "99999999" is not a whole number from 1024 to 4194304'],
     ['--request-timeout=5', '--request-timeout: "5" is no duration from 1ms to 10m; write it as 7s or 500ms'],

@@ -29,7 +29,7 @@ export class FakeMember implements Member {
   readonly options: MemberOptions;
   leader = memberId;
   term = 2;
-  noSpace = false;
+  quotaBytes = 512 * 1024 * 1024;
   isLearner = false;
   nowMs = 0;
   /** What the next calls come to instead of an outcome. */
@@ -107,10 +107,11 @@ export class FakeMember implements Member {
       isLeader: this.leader === memberId,
       isLearner: this.isLearner,
       term: this.term,
-      lastIndex: this.#index,
+      commitIndex: this.#index,
       appliedIndex: this.#index,
       sizeBytes: this.state.sizeBytes,
-      noSpace: this.noSpace,
+      quotaBytes: this.quotaBytes,
+      alarms: this.state.alarms.list(),
     };
   }
 

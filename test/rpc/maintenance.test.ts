@@ -1,5 +1,6 @@
 /** Maintenance, Cluster, health service, and `hasleader`. Texts compared with etcd 3.4.23 on 2026-11-22. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { alarmsMax } from '../../src/base/limits.ts';
 import { bigintOf, int64Of, numberOf } from '../../src/rpc/int64.ts';
 import { wire } from '../../src/rpc/messages.ts';
 import { FakeMember, learner, memberId, otherMember } from './fake-member.ts';
@@ -34,9 +35,10 @@ describe('Maintenance', () => {
     expect(numberOf(healthy.raftTerm)).toBe(2);
     expect(healthy.errors).toEqual([]);
     fixture.member.leader = 0n;
-    fixture.member.noSpace = true;
+    fixture.member.apply({ type: 'alarm', action: 'activate', member: memberId, kind: 'noSpace' });
+    fixture.member.apply({ type: 'alarm', action: 'activate', member: 0n, kind: 'corrupt' });
     const ill = await status();
-    expect(ill.errors).toEqual(['etcdserver: no leader', `memberID:${memberId} alarm:NOSPACE `]);
+    expect(ill.errors).toEqual(['etcdserver: no leader', 'alarm:CORRUPT ', `memberID:${memberId} alarm:NOSPACE `]);
     expect(numberOf(ill.leader)).toBe(0);
   });
 
@@ -73,14 +75,67 @@ describe('Maintenance', () => {
     await expect(moveLeader(otherMember)).rejects.toEqual({ code: 9, text: 'etcdserver: not leader' });
   });
 
-  test('Alarm: looked at, not changed', async () => {
-    const alarm = (action: number) =>
-      client.call('/etcdserverpb.Maintenance/Alarm', wire.AlarmRequest, wire.AlarmResponse, { action });
-    expect((await alarm(0)).alarms).toEqual([]);
-    fixture.member.noSpace = true;
-    const [raised] = (await alarm(0)).alarms;
-    expect([bigintOf(raised?.memberID ?? 0), raised?.alarm]).toEqual([memberId, 1]);
-    await expect(alarm(2)).rejects.toMatchObject({ code: 12 });
+  describe('Alarm', () => {
+    const alarm = async (action: number, member = 0n, kind = 0): Promise<string[]> => {
+      const message = { action, memberID: int64Of(member), alarm: kind };
+      const answer = await client.call(
+        '/etcdserverpb.Maintenance/Alarm',
+        wire.AlarmRequest,
+        wire.AlarmResponse,
+        message,
+      );
+      // As etcd 3.4.23's: no header.
+      expect(answer.header).toBeNull();
+      return answer.alarms.map((raised) => `${bigintOf(raised.memberID)}/${raised.alarm}`);
+    };
+    const [get, activate, deactivate] = [0, 1, 2];
+
+    test('is raised, listed by kind, disarmed exactly; again and again it is said the same', async () => {
+      expect(await alarm(get)).toEqual([]);
+      expect(await alarm(activate, otherMember, 1)).toEqual(['77/1']);
+      expect(await alarm(activate, otherMember, 1)).toEqual(['77/1']);
+      expect(await alarm(activate, 0xffff_ffff_ffff_ffffn, 2)).toEqual(['18446744073709551615/2']);
+      expect(await alarm(get)).toEqual(['77/1', '18446744073709551615/2']);
+      expect(await alarm(get, 5n, 1)).toEqual(['77/1']);
+      expect(await alarm(get, 0n, 2)).toEqual(['18446744073709551615/2']);
+      expect(await alarm(get, 0n, 9)).toEqual([]);
+      expect(fixture.member.barriers).toBe(5);
+      expect(await alarm(deactivate, otherMember, 2)).toEqual([]);
+      expect(await alarm(deactivate, 5n, 1)).toEqual([]);
+      expect(await alarm(deactivate, otherMember, 0)).toEqual([]);
+      expect(await alarm(deactivate, otherMember, 1)).toEqual(['77/1']);
+      expect(await alarm(deactivate, otherMember, 1)).toEqual([]);
+      expect(await alarm(get)).toEqual(['18446744073709551615/2']);
+    });
+
+    test('C50: what it refuses, in etcd’s words', async () => {
+      const grant = (ID: number) =>
+        client.call('/etcdserverpb.Lease/LeaseGrant', wire.LeaseGrantRequest, wire.LeaseGrantResponse, { TTL: 60, ID });
+      const revoke = (ID: number) =>
+        client.call('/etcdserverpb.Lease/LeaseRevoke', wire.LeaseRevokeRequest, wire.LeaseRevokeResponse, { ID });
+      await grant(7);
+      await alarm(activate, otherMember, 1);
+      await expect(grant(8)).rejects.toEqual({ code: 8, text: 'etcdserver: mvcc: database space exceeded' });
+      await alarm(activate, otherMember, 2);
+      await expect(grant(8)).rejects.toEqual({ code: 15, text: 'etcdserver: corrupt cluster' });
+      await expect(revoke(7)).rejects.toEqual({ code: 15, text: 'etcdserver: corrupt cluster' });
+      await alarm(deactivate, otherMember, 2);
+      await revoke(7);
+    });
+
+    test('of a kind or by an action that does not exist is refused, where etcd would store it or end', async () => {
+      const invalid = { code: 3, text: 'etcdserver: invalid alarm request' };
+      await expect(alarm(activate, 5n, 0)).rejects.toEqual(invalid);
+      await expect(alarm(activate, 5n, 7)).rejects.toEqual(invalid);
+      await expect(alarm(3, 5n, 1)).rejects.toEqual(invalid);
+      expect(await alarm(get)).toEqual([]);
+    });
+
+    test('of too many members is refused', async () => {
+      for (let member = 1n; member <= BigInt(alarmsMax); member++)
+        fixture.member.apply({ type: 'alarm', action: 'activate', member, kind: 'noSpace' });
+      await expect(alarm(activate, 1_000n, 1)).rejects.toEqual({ code: 8, text: 'etcdserver: too many alarms' });
+    });
   });
 
   test('what is not there yet says so', async () => {

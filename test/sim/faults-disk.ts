@@ -53,6 +53,7 @@ export const diskFaults: StrikeTable<DiskFault> = {
     s.struck();
     s.member.enqueue({ type: 'diskSpace', freeBytes: 1, reserveBytes: 2 });
     s.finally(() => s.member.enqueue({ type: 'diskSpace', freeBytes: 2 ** 40, reserveBytes: 2 }));
+    disarming(s.world, s.fault.forMs);
   },
   walFlip: (s) => {
     if (s.param('latent', 0) === 0) damageDown(s, () => flipOldBit(s.member.disks, s.prng));
@@ -199,4 +200,16 @@ function everybodyKnows(world: World, member: SimMember): boolean {
   return world.members.every(
     (each) => each === member || each.disks.seenTokens[member.index] === member.bootTokens[member.boot],
   );
+}
+
+/** The operator: from when a full disk has room again, whatever alarm the leader knows of is disarmed, again and again. */
+function disarming(world: World, afterMs: number): void {
+  world.timeline.after(afterMs, () => {
+    const { leader } = world;
+    for (const { member, kind } of leader?.node?.machine.alarms.list() ?? []) {
+      const command = { type: 'alarm', action: 'deactivate', member, kind } as const;
+      leader?.enqueue({ type: 'propose', command, timeoutMs: 1_000, reply: () => undefined });
+    }
+    disarming(world, 500);
+  });
 }

@@ -135,7 +135,7 @@ export class SimMember implements Watched {
         ticksPerRaftTick: world.ticksPerRaftTick,
         electionTicks: world.electionTicks,
         seed: new Prng(world.schedule.seed, `node ${this.name} ${boot}`).uint64(),
-        quotaBytes: 512 * 1024 * 1024,
+        quotaBytes: world.quotaBytes,
         logTrailingEntriesMax: world.schedule.noise.logTailEntriesMax,
         appendBytesMax: world.schedule.noise.appendBytesMax,
         observe: (entry, commands) => world.applied(entry, commands, this),

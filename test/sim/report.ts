@@ -8,6 +8,8 @@ import { Violation } from './violation.ts';
 
 /** `runSchedule(schedule, hooks)`. @public */
 export interface RunHooks {
+  /** Of every member; large enough for all schedules if not given. */
+  readonly quotaBytes?: number | undefined;
   /** Makes the checks of the run; default: all of them. */
   readonly observe?: (context: RunContext) => Observer;
   /** Told in words what happens; costs much. `member` is 0-based, -1: the world or a client. */

@@ -39,6 +39,7 @@ export class World {
   readonly trace: ((member: number, text: string) => void) | undefined;
   /** No atlas: damage may fall anywhere. */
   readonly scorched: boolean;
+  readonly quotaBytes: number;
   /** The liveness phase has begun. */
   healed = false;
   /** Highest index applied anywhere, and leases that expired up to there. */
@@ -48,6 +49,7 @@ export class World {
   constructor(schedule: Schedule, hooks: Required<Pick<RunHooks, 'observe'>> & RunHooks) {
     this.schedule = schedule;
     this.scorched = schedule.profile === 'scorched';
+    this.quotaBytes = hooks.quotaBytes ?? 512 * 1024 * 1024;
     const { seed, members, clients, noise } = schedule;
     this.timeline = new Timeline(new Prng(seed, 'ties'));
     this.network = new Network(seed, members, clients, noise, this.timeline);

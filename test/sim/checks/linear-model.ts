@@ -81,6 +81,8 @@ function applied(
   command: Command,
   told: Outcome | undefined,
 ): LinearState | undefined {
+  // Under an alarm: nothing of it was done, whatever the state.
+  if (told !== undefined && !told.ok && told.refusal === 'noSpace') return state;
   switch (command.type) {
     case 'grant': {
       const good = !state.leases.has(command.id);

@@ -66,7 +66,7 @@ function matchCommands(
   truth.forEach(({ commands, atMs }, position) => {
     for (const [among, applied] of commands.entries()) {
       const { origin, command } = applied;
-      if (origin.seq === 0 || command.type === 'publish') continue;
+      if (origin.seq === 0 || command.type === 'publish' || command.type === 'alarm') continue;
       const item: Item = { position, among, order: position + among / 10_000, atMs, applied };
       const same = asked.get(`${origin.member} ${signature(command)}`) ?? [];
       const record = callOf(item, same, matched);
