@@ -9,8 +9,8 @@ import { lineOf, type Problem, type Source, walk } from './source.ts';
 
 const page = 'docs/INVARIANTS.md';
 
-/** R raft, L leases, K keys, W watch, D determinism, S storage, V liveness. */
-const idPattern = /\b[RLKWDSV]\d{1,2}\b/g;
+/** R raft, L leases, F locks, K keys, W watch, D determinism, S storage, V liveness. */
+const idPattern = /\b[RLFKWDSV]\d{1,2}\b/g;
 /** Looks like an id, is an engine. */
 const notIds: readonly string[] = ['V8'];
 
@@ -88,7 +88,7 @@ function usesOf(source: Source): readonly { readonly id: string; readonly line: 
     if (!ts.isCallExpression(node) || node.expression.getText(source.tree) !== 'assert') return;
     const why = node.arguments[1];
     if (why === undefined || !ts.isStringLiteralLike(why)) return;
-    const id = /^([RLKWDSV]\d{1,2})\b/.exec(why.text)?.[1];
+    const id = /^([RLFKWDSV]\d{1,2})\b/.exec(why.text)?.[1];
     if (id !== undefined) uses.push({ id, line: lineOf(source, node) });
   });
   return uses;

@@ -63,6 +63,11 @@ export const peerQueueBytesMax = 64 * 1024 * 1024;
 /** One frame between peers. */
 export const peerFrameBytesMax = 8 * 1024 * 1024;
 
+/** Calls that wait in a lock's or an election's queue on one member; each holds a stream and two watchers. */
+export const queueCallsMax = 10_000;
+/** Attempts to take a key out of a queue whose caller has gone, an election timeout apart; then its lease has to end it. */
+export const queueLeaveAttemptsMax = 5;
+
 /** Watchers on one stream, and in all. */
 export const watchersPerStreamMax = 10_000;
 export const watchersMax = 200_000;

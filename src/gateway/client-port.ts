@@ -19,6 +19,7 @@ export interface ClientPortOptions {
   readonly streamsPerConnection?: number;
   readonly streamBufferBytes?: number;
   readonly keepAlivesPerStream?: number;
+  readonly queueCalls?: number;
   /** What JSON bodies that are arriving may hold together. */
   readonly jsonBodiesBytes?: number;
   readonly progressIntervalMs?: number;
@@ -31,12 +32,13 @@ export interface ClientPortOptions {
 
 /** A listener that is not listening yet: `listen(host, port)`, then `close(graceMs)`. */
 export function clientPort(options: ClientPortOptions): ClientListener {
-  const { member, metrics, onBug, progressIntervalMs, keepAlivesPerStream } = options;
+  const { member, metrics, onBug, progressIntervalMs, keepAlivesPerStream, queueCalls } = options;
   const table = services(member, {
     metrics,
     onBug,
     ...(progressIntervalMs === undefined ? {} : { progressIntervalMs }),
     ...(keepAlivesPerStream === undefined ? {} : { keepAlivesPerStream }),
+    ...(queueCalls === undefined ? {} : { queueCalls }),
   });
   const messageBytesMax = member.options.maxRequestBytes + receiveSlackBytes;
   const streamBytesMax = options.streamBufferBytes ?? watchStreamBufferBytesMax;

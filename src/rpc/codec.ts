@@ -32,6 +32,8 @@ const protoFolder = new URL('../../proto/', import.meta.url);
 const protoFiles = [
   'etcd/rpc.proto',
   'etcd/auth_service.proto',
+  'etcd/v3lock.proto',
+  'etcd/v3election.proto',
   'grpc/health/v1/health.proto',
   'grpc/reflection/v1/reflection.proto',
   'grpc/reflection/v1alpha/reflection.proto',

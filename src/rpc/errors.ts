@@ -85,6 +85,12 @@ const rows = {
   authNotEnabled: ['FailedPrecondition', 'etcdserver: authentication is not enabled'],
   userNotFound: ['FailedPrecondition', 'etcdserver: user name not found'],
   roleNotFound: ['FailedPrecondition', 'etcdserver: role name not found'],
+  // Locks and elections: whatever code stands here, they say Unknown (`unknownError`).
+  sessionExpired: ['Unknown', 'mutex: session is expired'],
+  electionNotLeader: ['Unknown', 'election: not leader'],
+  electionNoLeader: ['Unknown', 'election: no leader'],
+  leaderFieldMissing: ['Unknown', '"leader" field must be provided'],
+  callOver: ['Unknown', 'context canceled'],
   memberNotFound: ['NotFound', 'etcdserver: member not found'],
 
   // Ours: etcd has no words for these.
@@ -147,6 +153,21 @@ export function unavailableError(why: Unavailable): RpcError {
       return rpcError('stopped');
     default:
       return unreachable(why);
+  }
+}
+
+/** An error of a lock or an election: etcd's servers of these pass on the text of an inner call, and lose its code. */
+export function unknownError(error: RpcError): RpcError {
+  return new RpcError('Unknown', error.message);
+}
+
+/** Runs a call whose every error is such a one. */
+export async function unknownErrors<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof UnavailableError) throw unknownError(unavailableError(error.why));
+    throw error instanceof RpcError ? unknownError(error) : error;
   }
 }
 

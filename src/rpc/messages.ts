@@ -11,7 +11,7 @@ export interface HeaderMessage {
   readonly revision: Int;
   readonly raftTerm: Int;
 }
-interface Answer {
+export interface Answer {
   readonly header: HeaderMessage | null;
 }
 
@@ -197,6 +197,7 @@ export interface HashKvResponse extends Answer {
   readonly compactRevision: Int;
   readonly hashRevision: Int;
 }
+
 export interface HealthResponse {
   readonly status: number;
 }

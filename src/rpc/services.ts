@@ -2,13 +2,16 @@
 import type { Metrics } from '../ops/metrics.ts';
 import { authService } from './auth.ts';
 import { clusterService } from './cluster.ts';
+import { electionService } from './election.ts';
 import { healthService } from './health.ts';
 import { instrument } from './instrument.ts';
 import { kvService } from './kv.ts';
 import { guardLeader } from './leader-guard.ts';
 import { leaseService } from './lease.ts';
+import { lockService } from './lock.ts';
 import { maintenanceService } from './maintenance.ts';
 import type { Member } from './member.ts';
+import { Queues } from './queues.ts';
 import { reflectionService } from './reflection.ts';
 import type { ServiceTable } from './transport.ts';
 import { watchService } from './watch.ts';
@@ -21,13 +24,18 @@ export interface ServicesOptions {
   readonly progressIntervalMs?: number;
   /** Keep-alives of one stream on their way; the limit of base/limits.ts if not given. */
   readonly keepAlivesPerStream?: number;
+  /** Calls that wait for a lock or an election; the limit of base/limits.ts if not given. */
+  readonly queueCalls?: number;
 }
 
 export function services(member: Member, { metrics, onBug, ...options }: ServicesOptions): ServiceTable {
+  const queues = new Queues(member, metrics, options.queueCalls);
   const table: ServiceTable = {
     ...kvService(member),
     ...watchService(member, options.progressIntervalMs),
     ...leaseService(member, metrics, options.keepAlivesPerStream),
+    ...lockService(member, queues),
+    ...electionService(member, queues),
     ...clusterService(member),
     ...maintenanceService(member),
     ...authService(member),

@@ -79,7 +79,7 @@ describe('proto files', () => {
     expect(methods.get('/etcdserverpb.Lease/LeaseKeepAlive')).toBe('bidi_stream');
     expect(methods.get('/etcdserverpb.Maintenance/Snapshot')).toBe('server_stream');
     expect(methods.get('/etcdserverpb.KV/Txn')).toBe('unary');
-    expect(methods.size).toBe(5 + 1 + 5 + 5 + 8 + 17 + 2 + 2);
+    expect(methods.size).toBe(5 + 1 + 5 + 5 + 8 + 17 + 2 + 5 + 2 + 2);
     expect(methodTypes('/etcdserverpb.KV/Compact')).toEqual({
       request: 'etcdserverpb.CompactionRequest',
       answer: 'etcdserverpb.CompactionResponse',
