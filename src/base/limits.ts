@@ -120,6 +120,9 @@ export const keepAlivesPerStreamMax = 10_000;
 export const watchPullBytesMax = 256 * 1024;
 /** Pulls of all watch streams in one go, before others get the event loop. */
 export const watchPullsPerTurnMax = 64;
+/** How often idle watchers that want it are told how far they are, unless a flag says otherwise; and the least that may be asked. */
+export const watchProgressMsDefault = 600_000;
+export const watchProgressMsMin = 100;
 /** Bytes of encoded events that are kept for the next watcher who sees them. */
 export const watchEventBytesKeptMax = 8 * 1024 * 1024;
 /** Received beyond the largest request that may enter the log: room to say "too large" in etcd's words. */

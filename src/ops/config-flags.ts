@@ -68,6 +68,12 @@ export const memberFlags: readonly MemberFlag[] = [
   used('max-request-bytes', String(requestBytesMax), 'Bytes of a request'),
   used('max-concurrent-streams', String(streamsPerConnectionMax), 'Calls at a time on one connection'),
   used('request-timeout', '', 'How long a request may wait, as in 7s (default: 5 s and two election timeouts)'),
+  used(
+    'watch-progress-notify-interval',
+    '',
+    'How often idle watchers that want it are told how far they are (default 10m)',
+  ),
+  used('experimental-watch-progress-notify-interval', '', 'The same, by its name of etcd 3.4'),
   used('insecure-peer-transport', 'false', 'Let peers listen beyond loopback though there is no TLS yet', 'switch'),
   used('log-level', 'info', 'debug, info, warn, error, panic or fatal'),
   used('log-format', 'json', 'json or console'),
@@ -96,12 +102,6 @@ export const memberFlags: readonly MemberFlag[] = [
   ),
   ...others('warned', 'not supported yet', 'value', 'listen-client-http-urls'),
   ...others('warned', 'not supported yet', 'switch', 'socket-reuse-port socket-reuse-address', off),
-  ...others(
-    'warned',
-    'not supported yet',
-    'value',
-    'experimental-watch-progress-notify-interval watch-progress-notify-interval',
-  ),
   ...others(
     'warned',
     'not supported yet',

@@ -3,9 +3,10 @@
  * mistake becomes one line that names the flag and the fix, before anything is created.
  */
 import { isIP } from 'node:net';
-import { nearestName, parseArgv, parseDurationMs, parseSwitch } from '../base/argv.ts';
+import { nearestName, parseArgv, parseSwitch } from '../base/argv.ts';
 import { peerFrameBytesMax } from '../base/limits.ts';
 import { type InitialMember, readInitialCluster, readPeerDial } from './config-cluster.ts';
+import { requestTimeoutOf, watchProgressOf } from './config-durations.ts';
 import { type MemberFlag, memberFlags, memberHelp } from './config-flags.ts';
 import { ConfigMistake } from './config-mistake.ts';
 import { advertisedUrls, isLoopback, isWildcard, type ListenUrl, listenUrls } from './config-urls.ts';
@@ -35,6 +36,7 @@ export interface MemberConfig {
   readonly requestBytesMax: number;
   readonly streamsMax: number;
   readonly requestTimeoutMs: number;
+  readonly watchProgressMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** To be logged once at start: flags without effect, listeners that anybody can reach. */
@@ -177,7 +179,8 @@ function build(values: Values): MemberConfig {
     txnOpsMax: wholeNumber(values, 'max-txn-ops', 1, 100_000),
     requestBytesMax: wholeNumber(values, 'max-request-bytes', 1024, peerFrameBytesMax / 2),
     streamsMax: wholeNumber(values, 'max-concurrent-streams', 1, 2 ** 32 - 1),
-    requestTimeoutMs: requestTimeoutOf(values, electionMs),
+    requestTimeoutMs: requestTimeoutOf((flag) => values.text(flag), electionMs),
+    watchProgressMs: watchProgressOf((flag) => values.text(flag)),
     logLevel: choice(values, 'log-level', logLevels),
     logFormat: choice(values, 'log-format', ['json', 'console']),
     warnings,
@@ -261,18 +264,6 @@ function quotaOf(values: Values): number {
   if (text === '0') return Number(memberFlags.find((flag) => flag.name === 'quota-backend-bytes')?.fallback);
   if (/^-\d+$/.test(text)) return Number.POSITIVE_INFINITY;
   return wholeNumber(values, 'quota-backend-bytes', 1, 2 ** 40);
-}
-
-/** etcd's default: time for the disk, and for two elections. */
-function requestTimeoutOf(values: Values, electionMs: number): number {
-  const text = values.text('request-timeout');
-  if (text === '') return 5_000 + 2 * electionMs;
-  const ms = parseDurationMs(text);
-  if (ms !== undefined && ms >= 1 && ms <= 600_000) return Math.ceil(ms);
-  throw new ConfigMistake(
-    'request-timeout',
-    `${JSON.stringify(text)} is no duration from 1ms to 10m; write it as 7s or 500ms`,
-  );
 }
 
 function choice<T extends string>(values: Values, flag: string, options: readonly T[]): T {

@@ -5,7 +5,7 @@
  * runs ahead of an event not yet delivered (W6): a watcher that starts in the past is greeted with the revision before it.
  */
 import { receiveSlackBytes, watchersPerStreamMax, watchPullBytesMax } from '../base/limits.ts';
-import type { Watcher } from '../watch/watcher.ts';
+import { rangeOf, type Watcher, type WatchSpec } from '../watch/watcher.ts';
 import type { Sparse } from './codec.ts';
 import { Headers } from './header.ts';
 import { bigintOf, type Int, int64Of, numberOf } from './int64.ts';
@@ -100,7 +100,8 @@ export class WatchStream implements Sender {
     const { hub } = this.#member;
     const asked = bigintOf(message.watchId);
     const start = numberOf(message.startRevision);
-    const made = this.#refusalOf(asked, start) ?? hub.watch(watchSpecOf(message), (watcher) => this.#wake(watcher));
+    const spec = watchSpecOf(message);
+    const made = this.#refusalOf(spec, asked, start) ?? hub.watch(spec, (watcher) => this.#wake(watcher));
     const refusal = 'type' in made ? refusalText(made) : undefined;
     if (refusal !== undefined) {
       this.#refuse(refusal);
@@ -123,8 +124,9 @@ export class WatchStream implements Sender {
     this.#shared.turns.add(this);
   }
 
-  /** What this stream itself has against a watcher, before the hub is asked. */
-  #refusalOf(asked: bigint, start: number): Refused | undefined {
+  /** What this stream itself has against a watcher, in etcd's order, before the hub is asked. */
+  #refusalOf(spec: WatchSpec, asked: bigint, start: number): Refused | undefined {
+    if (rangeOf(spec) === undefined) return { type: 'emptyRange' };
     if (asked !== 0n && this.#isTaken(asked)) return { type: 'duplicateId' };
     if (start < 0) return { type: 'negativeStart' };
     return this.#watchers.size + this.#compacted.size >= watchersPerStreamMax ? { type: 'tooMany' } : undefined;

@@ -1,14 +1,13 @@
 /** etcd's Watch service: one method, one `WatchStream` per call. */
+import { watchProgressMsDefault } from '../base/limits.ts';
 import type { Member } from './member.ts';
 import type { ServiceTable } from './transport.ts';
 import { EventBytes } from './watch-encode.ts';
 import { WatchStream } from './watch-stream.ts';
 import { WatchTurns } from './watch-turns.ts';
 
-/** etcd's --watch-progress-notify-interval, with a tenth of jitter so that streams do not speak in chorus. */
-export const progressIntervalMsDefault = 600_000;
-
-export function watchService(member: Member, progressIntervalMs = progressIntervalMsDefault): ServiceTable {
+/** `progressIntervalMs`: etcd's --watch-progress-notify-interval. */
+export function watchService(member: Member, progressIntervalMs = watchProgressMsDefault): ServiceTable {
   return watchTable(member, progressIntervalMs, new EventBytes());
 }
 
@@ -19,6 +18,7 @@ export function watchTable(member: Member, progressIntervalMs: number, events: E
     '/etcdserverpb.Watch/Watch': {
       kind: 'bidi',
       call: (incoming, outgoing, ctx) => {
+        // So that streams do not speak in chorus.
         const jitterMs = Math.random() * progressIntervalMs * 0.1;
         new WatchStream(member, shared, incoming, outgoing, ctx, progressIntervalMs + jitterMs);
       },

@@ -121,7 +121,13 @@ export class RunningMember {
       onUnavailable: () => this.#figures.proposalsFailed++,
     });
     const onBug = (error: unknown): void => this.#fatal(error instanceof Error ? error : new Error(String(error)));
-    const port = { member: this.#member, metrics, onBug, streamsPerConnection: config.streamsMax };
+    const port = {
+      member: this.#member,
+      metrics,
+      onBug,
+      streamsPerConnection: config.streamsMax,
+      progressIntervalMs: config.watchProgressMs,
+    };
     for (const _url of config.listenClientUrls) this.#listeners.push(clientPort(port));
     for (const _url of config.listenMetricsUrls) this.#listeners.push(pagesPort(port));
     peerPort.start(booted.identity, {

@@ -4,7 +4,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { ByteString } from '../base/bytes.ts';
-import { type KeyVersion, keyValueOf, versionBefore } from './key-index.ts';
+import { type KeyVersion, keyValueOf, valueBefore } from './key-index.ts';
 import type { KeyValue } from './outcome.ts';
 import type { Revisions } from './revision.ts';
 
@@ -17,7 +17,7 @@ export interface KvEvent {
   /** The key once more, for matching. */
   readonly key: ByteString;
   readonly kv: KeyValue;
-  /** The key as it was before, if it had a value that is not compacted. */
+  /** The key as it was before the revision, if it had a value that is not compacted. */
   prevKv(): KeyValue | undefined;
   /** As a watcher is shown it. The same object for all who ask alike, so that what is made of it can be shared as well. */
   view(withPrevKv: boolean): EventView;
@@ -56,7 +56,7 @@ class VersionEvent implements KvEvent {
 
   prevKv(): KeyValue | undefined {
     if (this.#previous !== undefined) return this.#previous;
-    const before = versionBefore(this.#version);
+    const before = valueBefore(this.#version);
     if (before !== undefined) this.#previous = keyValueOf(before);
     return this.#previous;
   }

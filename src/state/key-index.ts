@@ -71,12 +71,15 @@ export function keyValueOf(version: KeyVersion, withValue = true): KeyValue {
   };
 }
 
-/** The version of a key before this one, if that was a value and is not compacted. */
-export function versionBefore(version: KeyVersion): KeyVersion | undefined {
+/**
+ * The key as it was before the revision of this change: what a watcher is shown (etcd: a range at the revision before). Undefined if it
+ * had no value then or that is compacted, and for a put that makes the key anew.
+ */
+export function valueBefore(version: KeyVersion): KeyVersion | undefined {
+  const { modRevision, createRevision } = version;
+  if (createRevision === modRevision) return undefined;
   const { versions } = version.node;
-  const at = firstAfter(versions, version.modRevision, version.sub) - 1;
-  assert(versions[at] === version, 'K2: a version is found under its own revision');
-  const before = versions[at - 1];
+  const before = versions[firstAfter(versions, modRevision, -1) - 1];
   return before === undefined || before.version === 0 ? undefined : before;
 }
 

@@ -39,6 +39,7 @@ describe('what is read', () => {
       requestBytesMax: 1_572_864,
       streamsMax: 10_000,
       requestTimeoutMs: 7_000,
+      watchProgressMs: 600_000,
       logLevel: 'info',
       logFormat: 'json',
       peerDial: new Map(),
@@ -96,6 +97,17 @@ describe('what is read', () => {
     expect(read).toMatchObject({ quotaBytes: 512 * 1024 * 1024, requestTimeoutMs: 2500, txnOpsMax: 5, warnings: [] });
     expect(config(['--quota-backend-bytes=-1']).quotaBytes).toBe(Number.POSITIVE_INFINITY);
     expect(config(['--quota-backend-bytes=20000']).quotaBytes).toBe(20_000);
+  });
+
+  it.each([
+    ['', 600_000],
+    ['--watch-progress-notify-interval=0', 600_000],
+    ['--watch-progress-notify-interval=1m30s', 90_000],
+    ['--experimental-watch-progress-notify-interval=5s', 5_000],
+    ['--experimental-watch-progress-notify-interval=5ms', 100],
+    ['--watch-progress-notify-interval=7s --experimental-watch-progress-notify-interval=5s', 7_000],
+  ])('progress of watchers: %s', (flags, watchProgressMs) => {
+    expect(config(flags === '' ? [] : flags.split(' '))).toMatchObject({ watchProgressMs, warnings: [] });
   });
 
   it('warns of what has no effect, once each, and of clients beyond loopback', () => {
@@ -226,6 +238,10 @@ describe('mistakes are one line that names the flag and the fix', () => {
     ['--quota-backend-bytes=-x', '--quota-backend-bytes: "-x" is not a whole number'],
     ['--max-txn-ops=0', '--max-txn-ops: "0" is not a whole number from 1'],
     ['--max-request-bytes=99999999', '--max-request-bytes: "99999999" is not a whole number from 1024 to 4194304'],
+    [
+      '--watch-progress-notify-interval=2h',
+      '--watch-progress-notify-interval: "2h" is no duration from 1ms to 60m; write it as 7s or 500ms',
+    ],
     ['--request-timeout=5', '--request-timeout: "5" is no duration from 1ms to 10m; write it as 7s or 500ms'],
     ['--log-level=loud', '--log-level: "loud" is not one of debug, info, warn, error, panic, fatal'],
     ['--log-format=xml', '--log-format: "xml" is not one of json, console'],

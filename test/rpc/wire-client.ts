@@ -209,9 +209,9 @@ export class TypedStream<Request, Answer> {
   }
 }
 
-/** Waits until `condition` holds, at most ten seconds; for things that arrive over a socket. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const endMs = performance.now() + 10_000;
+/** Waits until `condition` holds, at most ten seconds if not said; for things that arrive over a socket. */
+export async function until(condition: () => boolean, what: string, msMax = 10_000): Promise<void> {
+  const endMs = performance.now() + msMax;
   while (!condition()) {
     if (performance.now() > endMs) throw new Error(`in vain waited until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -395,7 +395,10 @@ describe('txn', () => {
   it('puts a key twice under growing sub-revisions', () => {
     feeder.do(txn([], [put('k', '1'), put('k', '2'), del('k'), put('k', '3')]));
     expect(get('k')).toEqual({ key: 'k', value: '3', create: 2, mod: 2, version: 1, lease: 0n });
-    expect(eventsOf(machine, 2).map((event) => event.before?.value)).toEqual([undefined, '1', '2', undefined]);
+    // What is shown before an event is what was before the revision, and nothing before a put that makes the key anew.
+    expect(eventsOf(machine, 2).map((event) => event.before?.value)).toEqual(Array(4).fill(undefined));
+    feeder.do(txn([], [put('k', '4'), put('k', '5'), del('k'), put('k', '6'), del('k')]));
+    expect(eventsOf(machine, 3).map((event) => event.before?.value)).toEqual(['3', '3', '3', undefined, '3']);
   });
 });
 

@@ -17,6 +17,7 @@ export interface ModelEvent {
   readonly type: 'put' | 'delete';
   readonly key: string;
   readonly now: ModelValue | undefined;
+  /** As it was before the whole revision; nothing for a put that makes the key anew. */
   readonly before: ModelValue | undefined;
 }
 interface ModelLease {
@@ -151,8 +152,13 @@ export class Model {
   }
 
   #delete(key: string): void {
-    this.#pending.push({ type: 'delete', key, now: undefined, before: this.keys.get(key) });
+    this.#pending.push({ type: 'delete', key, now: undefined, before: this.#beforeRevision(key) });
     this.keys.delete(key);
+  }
+
+  #beforeRevision(key: string): ModelValue | undefined {
+    const first = this.#pending.find((event) => event.key === key);
+    return first === undefined ? this.keys.get(key) : first.before;
   }
 
   #branch(txn: Txn, before: Keys): Txn['success'] {
@@ -208,8 +214,9 @@ export class Model {
       version: (before?.version ?? 0) + 1,
       lease: put.ignoreLease ? (before as ModelValue).lease : put.lease,
     };
+    const isNew = now.create === now.mod;
+    this.#pending.push({ type: 'put', key, now, before: isNew ? undefined : this.#beforeRevision(key) });
     this.keys.set(key, now);
-    this.#pending.push({ type: 'put', key, now, before });
     return { type: 'put', prevKv: put.prevKv ? before : undefined };
   }
 

@@ -26,8 +26,8 @@ export class RealEtcd {
     return Number(this.address.split(':').pop());
   }
 
-  /** Resolves when it serves. */
-  static async start(): Promise<RealEtcd> {
+  /** Resolves when it serves. `more`: flags besides those that it needs. */
+  static async start(more: Readonly<Record<string, string>> = {}): Promise<RealEtcd> {
     const folder = mkdtempSync(join(tmpdir(), 'real-etcd-'));
     const log = join(folder, 'log');
     const peer = `http://127.0.0.1:${await freePort()}`;
@@ -42,6 +42,7 @@ export class RealEtcd {
       'initial-cluster': `default=${peer}`,
       logger: 'zap',
       'log-outputs': log,
+      ...more,
     };
     const started = spawn(
       'etcd',
