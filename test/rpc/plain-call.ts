@@ -51,13 +51,13 @@ export function observe(client: WireClient, name: string): { readonly raw: RawSt
 }
 
 function sendable(fields: Fields): object {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, field]) => {
-      if (typeof field === 'string') return [name, bytes(field)];
-      const nested = typeof field === 'object' && !(field instanceof Uint8Array) && !('low' in field);
-      return [name, nested && !Array.isArray(field) ? sendable(field as Fields) : field];
-    }),
-  );
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, sendableField(field)]));
+}
+
+function sendableField(field: Fields[string]): unknown {
+  if (typeof field === 'string') return bytes(field);
+  if (typeof field !== 'object' || field instanceof Uint8Array || 'low' in field) return field;
+  return Array.isArray(field) ? field.map(sendable) : sendable(field as Fields);
 }
 
 function plainOf(message: object): Plain {
