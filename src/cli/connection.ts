@@ -102,6 +102,30 @@ export class Connection {
     };
   }
 
+  /** One call that may take as long as it takes, on the member that answers first; `signal` cancels it. */
+  async patient<N extends CallName>(name: N, fields: Fields, signal: AbortSignal): Promise<ResponseOf<N>> {
+    const client = await this.#ready(Date.now() + this.#timeoutMs);
+    return await this.#call(client, name, fields, Number.POSITIVE_INFINITY, signal);
+  }
+
+  /** A stream of answers from the member that answers first; `signal` cancels it, and then it just ends. */
+  async *stream<N extends CallName>(name: N, fields: Fields, signal: AbortSignal): AsyncGenerator<ResponseOf<N>> {
+    const client = await this.#ready(Date.now() + this.#timeoutMs);
+    const call = this.#wire.call(name);
+    const stream = client.makeServerStreamRequest(call.path, call.encode, call.decode, fields);
+    const cancel = (): void => stream.cancel();
+    signal.addEventListener('abort', cancel);
+    try {
+      if (signal.aborted) return;
+      for await (const answer of stream) yield answer as ResponseOf<N>;
+    } catch (error) {
+      if (!signal.aborted) throw callError(error);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      stream.cancel();
+    }
+  }
+
   /** Asks another member from now on: the chosen one has failed. */
   moveOn(): void {
     this.#avoided = this.#chosen;
@@ -130,14 +154,24 @@ export class Connection {
     }
   }
 
-  #call<N extends CallName>(client: Client, name: N, fields: Fields, deadline: number): Promise<ResponseOf<N>> {
-    const call = this.#wire.call(name);
+  #call<N extends CallName>(
+    client: Client,
+    name: N,
+    fields: Fields,
+    deadline: number,
+    signal?: AbortSignal,
+  ): Promise<ResponseOf<N>> {
+    const { path, encode, decode } = this.#wire.call(name);
     return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(call.path, call.encode, call.decode, fields, { deadline }, (error, answer) => {
+      const cancel = (): void => sent.cancel();
+      const sent = client.makeUnaryRequest(path, encode, decode, fields, { deadline }, (error, answer) => {
+        signal?.removeEventListener('abort', cancel);
         if (error !== null) reject(callError(error));
         else if (answer === undefined) reject(new CallError(status.INTERNAL, 'the member sent no answer'));
         else resolve(answer);
       });
+      signal?.addEventListener('abort', cancel);
+      if (signal?.aborted === true) cancel();
     });
   }
 }

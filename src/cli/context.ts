@@ -28,6 +28,8 @@ export interface Context {
   isOn(name: string): boolean;
   /** The connection to all endpoints. */
   connection(): Connection;
+  /** Another one to all endpoints, for what goes on beside it and moves from member to member by itself. */
+  ownConnection(): Connection;
   /** The endpoints as the user wrote them, or, with `--cluster`, as the members say. */
   endpoints(): Promise<readonly string[]>;
   /** A connection to one endpoint; closed with the command. */
@@ -38,8 +40,8 @@ export interface Context {
   input(): Promise<Uint8Array>;
   /** Fires when the user interrupts. */
   readonly interrupted: AbortSignal;
-  /** Waits, or returns early when interrupted. */
-  pause(ms: number): Promise<void>;
+  /** The environment of the tool. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** A command of the tool. */
@@ -49,6 +51,8 @@ export interface Command {
   readonly usage: string;
   readonly summary: string;
   readonly flags: readonly CommandFlag[];
+  /** It ends by itself when the user interrupts, as it has something to put in order. */
+  readonly endsItself?: true;
   run(context: Context): Promise<void>;
 }
 

@@ -1,10 +1,10 @@
 /**
  * `leasectl lease …`: grant, revoke, timetolive, list, keep-alive. Outputs and exit codes are etcdctl's.
  */
-import { status } from '@grpc/grpc-js';
-import { CallError, type KeepAliveStream } from './connection.ts';
+import { CallError } from './connection.ts';
 import { badArgs, type Command, type Context, Exit, exitCodes, leaseArgument, switchFlag } from './context.ts';
 import { parseInt64 } from './go-text.ts';
+import { renewing } from './renewing.ts';
 
 const grant: Command = {
   name: 'lease grant',
@@ -96,41 +96,10 @@ async function keepAliveOnce(context: Context, id: bigint): Promise<void> {
   }
 }
 
-/** How long before another member is asked to renew. */
-const moveOnMs = 200;
-
-/**
- * Renews at a third of the TTL, through another member where one is lost or silent; ends when the lease is gone, nobody has renewed
- * it for its TTL, or the user has had enough.
- */
+/** Ends when the lease is gone, nobody has renewed it for its TTL, or the user has had enough. */
 async function keepAliveForever(context: Context, id: bigint): Promise<void> {
   const printer = context.printer('answer');
-  const connection = context.connection();
-  let stream: KeepAliveStream | undefined;
-  let endMs = 0;
-  try {
-    while (!context.interrupted.aborted) {
-      try {
-        stream ??= await connection.keepAlive();
-        const sentMs = performance.now();
-        stream.send(id);
-        const answer = await stream.next();
-        if (answer === undefined) throw new CallError(status.UNAVAILABLE, 'the member ended the stream');
-        if (answer.TTL <= 0n) break;
-        printer.keepAlive(answer);
-        endMs = sentMs + Number(answer.TTL) * 1000;
-        await context.pause((Number(answer.TTL) * 1000) / 3);
-      } catch (error) {
-        if (!(error instanceof CallError) || performance.now() >= endMs) throw error;
-        stream?.close();
-        stream = undefined;
-        connection.moveOn();
-        await context.pause(moveOnMs);
-      }
-    }
-  } finally {
-    stream?.close();
-  }
+  await renewing(context.connection(), id, context.interrupted, (answer) => printer.keepAlive(answer));
   if (!context.interrupted.aborted) printer.expired(id);
 }
 

@@ -18,6 +18,7 @@ import {
 } from './context.ts';
 import { keyCommands } from './key-commands.ts';
 import { leaseCommands } from './lease-commands.ts';
+import { lockCommands } from './lock-commands.ts';
 import { type Printer, SimplePrinter, type Sink } from './output.ts';
 import { FieldsPrinter } from './output-fields.ts';
 import { JsonPrinter } from './output-json.ts';
@@ -32,7 +33,7 @@ export interface World {
   input(): Promise<Uint8Array>;
 }
 
-const commands: readonly Command[] = [...leaseCommands, ...keyCommands, ...clusterCommands];
+const commands: readonly Command[] = [...leaseCommands, ...keyCommands, ...lockCommands, ...clusterCommands];
 
 const globalFlags: readonly CommandFlag[] = [
   valueFlag('command-timeout', '5s', 'Timeout of a command'),
@@ -65,7 +66,7 @@ export async function leasectl(argv: readonly string[], world: World): Promise<n
       return exitCodes.ok;
     }
     const running = command.run(contextOf(command, flags, args, world, connections));
-    await Promise.race([running, interruption(world.interrupted)]);
+    await (command.endsItself ? running : Promise.race([running, interruption(world.interrupted)]));
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof Exit || error instanceof CallError) {
@@ -185,6 +186,7 @@ function contextOf(
     flag,
     isOn,
     connection,
+    ownConnection: () => open(endpointList()),
     connectionTo: (endpoint) => open([endpoint]),
     endpoints: async () => {
       if (!isOn('cluster')) return endpointList();
@@ -195,7 +197,7 @@ function contextOf(
       printerOf(flag('write-out'), what, options?.valueOnly === true, isOn('hex'), world.sink),
     input: () => world.input(),
     interrupted: world.interrupted,
-    pause: (ms) => pause(ms, world.interrupted),
+    env: world.env,
   };
 }
 
@@ -227,20 +229,6 @@ function printerOf(format: string, what: 'answer' | 'rows', valueOnly: boolean, 
     default:
       throw new Exit(exitCodes.badFeature, 'unsupported output format');
   }
-}
-
-function pause(ms: number, interrupted: AbortSignal): Promise<void> {
-  if (interrupted.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      interrupted.removeEventListener('abort', end);
-      resolve();
-    };
-    // A timer beyond 2^31-1 ms would fire at once; a keep-alive a day early harms nobody.
-    const timer = setTimeout(end, Math.min(ms, 86_400_000));
-    interrupted.addEventListener('abort', end);
-  });
 }
 
 function helpText(command: Command | undefined, argv: readonly string[]): string {

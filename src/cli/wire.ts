@@ -88,6 +88,18 @@ export interface HashKvResponse {
   readonly hash: number;
   readonly compact_revision: bigint;
 }
+export interface LockResponse {
+  readonly header: Header;
+  readonly key: Uint8Array;
+}
+export interface CampaignResponse {
+  readonly header: Header;
+  readonly leader: { readonly key: Uint8Array; readonly rev: bigint } | null;
+}
+export interface LeaderResponse {
+  readonly header: Header;
+  readonly kv: KeyValue | null;
+}
 
 /** A field to send. */
 export type Field = string | number | bigint | boolean | Uint8Array;
@@ -107,6 +119,9 @@ interface Calls {
   MemberList: MemberListResponse;
   Status: StatusResponse;
   HashKV: HashKvResponse;
+  Lock: LockResponse;
+  Campaign: CampaignResponse;
+  Observe: LeaderResponse;
 }
 /** A call's name. */
 export type CallName = keyof Calls;
@@ -122,17 +137,20 @@ export interface Call<N extends CallName> {
 }
 
 const services: Readonly<Record<CallName, string>> = {
-  Range: 'KV',
-  Put: 'KV',
-  DeleteRange: 'KV',
-  LeaseGrant: 'Lease',
-  LeaseRevoke: 'Lease',
-  LeaseKeepAlive: 'Lease',
-  LeaseTimeToLive: 'Lease',
-  LeaseLeases: 'Lease',
-  MemberList: 'Cluster',
-  Status: 'Maintenance',
-  HashKV: 'Maintenance',
+  Range: 'etcdserverpb.KV',
+  Put: 'etcdserverpb.KV',
+  DeleteRange: 'etcdserverpb.KV',
+  LeaseGrant: 'etcdserverpb.Lease',
+  LeaseRevoke: 'etcdserverpb.Lease',
+  LeaseKeepAlive: 'etcdserverpb.Lease',
+  LeaseTimeToLive: 'etcdserverpb.Lease',
+  LeaseLeases: 'etcdserverpb.Lease',
+  MemberList: 'etcdserverpb.Cluster',
+  Status: 'etcdserverpb.Maintenance',
+  HashKV: 'etcdserverpb.Maintenance',
+  Lock: 'v3lockpb.Lock',
+  Campaign: 'v3electionpb.Election',
+  Observe: 'v3electionpb.Election',
 };
 
 /** An answer without a header: all zeros, as Go reads it. */
@@ -147,18 +165,19 @@ export class Wire {
     const folder = fileURLToPath(new URL('../../proto/', import.meta.url));
     // Options of methods are read without the file that declares them, which is Google's.
     this.#root.resolvePath = (_origin, target) => (target.startsWith('google/api/') ? null : `${folder}${target}`);
-    this.#root.loadSync('etcd/rpc.proto', { keepCase: true });
+    this.#root.loadSync(['etcd/rpc.proto', 'etcd/v3lock.proto', 'etcd/v3election.proto'], { keepCase: true });
   }
 
   /** The call of that name. */
   call<N extends CallName>(name: N): Call<N> {
     const service = services[name];
-    const method = this.#root.lookupService(`etcdserverpb.${service}`).methods[name];
-    if (method === undefined) throw new Error(`proto/etcd/rpc.proto has no ${service}.${name}`);
-    const request = this.#root.lookupType(`etcdserverpb.${method.requestType}`);
-    const response = this.#root.lookupType(`etcdserverpb.${method.responseType}`);
+    const method = this.#root.lookupService(service).methods[name];
+    if (method === undefined) throw new Error(`proto/etcd has no ${service}.${name}`);
+    const request = method.parent?.lookupType(method.requestType);
+    const response = method.parent?.lookupType(method.responseType);
+    if (request === undefined || response === undefined) throw new Error(`${name} has no types`);
     return {
-      path: `/etcdserverpb.${service}/${name}`,
+      path: `/${service}/${name}`,
       encode: (fields) => Buffer.from(request.encode(request.fromObject(sendable(fields))).finish()),
       decode: (bytes) => {
         const options = { longs: BigInt, defaults: true, arrays: true, bytes: Buffer };
