@@ -49,6 +49,13 @@ export const promotionSliceLeasesMax = 50_000;
 /** The lessor clock's largest step in one turn; what a stall adds beyond it never happened. */
 export const lessorClockStepMsMax = 250;
 
+/** Changes one `sweep` command looks at after a compaction … */
+export const sweepChangesMax = 1_000;
+/** … or this many bytes of records it takes away, but at least one. */
+export const sweepBytesMax = 1024 * 1024;
+/** Between two sweeps: what else is to be done has the machine most of the time. */
+export const sweepEveryMs = 10;
+
 /** The image is written at the latest after this long … */
 export const imageFlushMsMax = 1_000;
 /** … or this many bytes. */

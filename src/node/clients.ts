@@ -1,23 +1,26 @@
 /**
- * Everything this member's own clients wait for: commands, read barriers, questions about leases. Owns who is let in; each kind
- * of waiting has its own file. Every call ends (V3).
+ * Everything this member's own clients wait for: commands, read barriers, questions about leases, the end of a compaction. Owns
+ * who is let in; each kind of waiting has its own file. Every call ends (V3).
  */
 import type { Command } from '../state/command.ts';
 import type { Machine } from '../state/machine.ts';
+import type { Index } from '../store/entry.ts';
 import type { Input } from './input.ts';
 import type { NodeOptions } from './options.ts';
 import { Proposals } from './proposals.ts';
 import { Questions } from './questions.ts';
 import { Reads } from './reads.ts';
 import { Space } from './space.ts';
+import { Swept } from './swept.ts';
 
 /** What a client asks for. */
-export type ClientInput = Extract<Input, { readonly type: 'propose' | 'barrier' | 'question' }>;
+export type ClientInput = Extract<Input, { readonly type: 'propose' | 'barrier' | 'question' | 'swept' }>;
 
 export class Clients {
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly questions: Questions;
+  readonly swept = new Swept();
   readonly space: Space;
   #stopped = false;
 
@@ -40,6 +43,7 @@ export class Clients {
     else if (input.type === 'barrier') this.reads.submit(input.timeoutMs, input.reply, nowMs);
     else if (input.type === 'question')
       this.questions.submit(input.kind, input.id, input.timeoutMs, input.reply, nowMs);
+    else if (input.type === 'swept') this.swept.submit(input.revision, input.timeoutMs, input.reply, nowMs);
     else {
       const refuse = (): void => input.reply({ type: 'unavailable', why: 'noSpace' });
       if (this.space.lacksRoomFor(input.command, machine)) this.space.raise(machine, nowMs, refuse);
@@ -55,11 +59,18 @@ export class Clients {
     return lacksRoom || (current && machine.alarms.refusalOf(command) === 'noSpace');
   }
 
+  /** Entries may have been applied since, or an image written. */
+  applied(machine: Machine, imageIndex: Index): void {
+    this.reads.applied(machine.appliedIndex);
+    this.swept.look(machine, imageIndex);
+  }
+
   /** Ends what waited too long. `led`: a leader is known; `lossy`: it is another member, so that messages may be lost. */
   expire(nowMs: number, led: boolean, lossy: boolean): void {
     this.proposals.expire(nowMs, led);
     this.reads.expire(nowMs, led);
     this.questions.expire(nowMs, led, lossy);
+    this.swept.expire(nowMs);
   }
 
   stop(): void {
@@ -67,5 +78,6 @@ export class Clients {
     this.proposals.stop();
     this.reads.stop();
     this.questions.stop();
+    this.swept.stop();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The primary's place in the node: when this member is on duty, who asked it what, and what it decides. Promotes only after the
+ * The leader's duties in the node: when this member is on duty, who asked it what, and what it decides. Promotes only after the
  * first entry of the own term is applied, demotes the moment role or term is not ours any more. The rules of time are in
  * `primary/`; nothing here computes a deadline. Keeps L3, L13.
  */
@@ -12,6 +12,7 @@ import type { LeaseObserver, Machine } from '../state/machine.ts';
 import type { Entry, Index, MemberId, Term } from '../store/entry.ts';
 import type { NodeOptions } from './options.ts';
 import type { ForwardAnswers, ForwardQuestions, LeaseAnswer, LeaseQuestion } from './peer-message.ts';
+import { Sweeps } from './sweeps.ts';
 
 /** Who asked: a member (perhaps ourselves), in which of its boots, under which number. */
 export interface AskerKey {
@@ -32,6 +33,7 @@ export class Duty {
   readonly #raft: Raft;
   readonly #member: MemberId;
   readonly #machine: Machine;
+  readonly #sweeps: Sweeps;
   /** Asked of us as leader, and not yet under a round: before promotion, or since the last turn. */
   #inbox: Asked[] = [];
   #nowMs = 0;
@@ -47,6 +49,7 @@ export class Duty {
     this.#member = options.member;
     this.#raft = raft;
     this.#machine = machine;
+    this.#sweeps = new Sweeps(machine);
     const { observeLag, observeMargin } = options;
     this.primary = new Primary<AskerKey>(
       {
@@ -134,11 +137,20 @@ export class Duty {
     this.#inbox = [];
   }
 
-  /** What the primary decides now; each counts as in flight from here on. While CORRUPT is raised nothing expires. */
+  /** What the leader decides now; each counts as in flight from here on. While CORRUPT is raised nothing expires. */
   decide(): Command[] {
-    if (this.primary.term === undefined || this.primary.term !== this.leading) return [];
+    const { term } = this.primary;
+    if (term === undefined || term !== this.leading) return [];
     const limits = this.#machine.alarms.has('corrupt') ? { ...dutyLimits, expireCommandsInFlightMax: 0 } : dutyLimits;
-    return this.primary.decide(this.#nowMs, limits);
+    const sweep = this.#sweeps.decide(term, this.#nowMs);
+    const decided = this.primary.decide(this.#nowMs, limits);
+    return sweep === undefined ? decided : [sweep, ...decided];
+  }
+
+  /** What was decided could not be proposed. */
+  undecided(command: Command): void {
+    if (command.type === 'sweep') this.#sweeps.undecided();
+    else this.primary.undecided(command);
   }
 
   /** A client's command goes into our log. */

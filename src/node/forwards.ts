@@ -99,7 +99,7 @@ export class Forwards {
   }
 }
 
-/** The primary's own decisions are never forwarded (L13). */
-function isDuty(command: Command): boolean {
-  return command.type === 'expire' || command.type === 'checkpoint' || command.type === 'clear';
+/** The leader's own decisions are never forwarded (L13). */
+function isDuty({ type }: Command): boolean {
+  return type === 'expire' || type === 'checkpoint' || type === 'clear' || type === 'sweep';
 }

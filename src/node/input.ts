@@ -50,6 +50,13 @@ export type Input =
     }
   /** Linearizable read barrier: `reply` comes when this member has applied all that was committed when it was asked. */
   | { readonly type: 'barrier'; readonly timeoutMs: number; readonly reply: (answer: BarrierAnswer) => void }
+  /** `reply` comes when what a compaction at `revision` made useless is gone from this member's memory and image. */
+  | {
+      readonly type: 'swept';
+      readonly revision: number;
+      readonly timeoutMs: number;
+      readonly reply: (answer: BarrierAnswer) => void;
+    }
   | {
       readonly type: 'question';
       readonly kind: 'keepAlive' | 'timeToLive';

@@ -140,6 +140,7 @@ export class Node {
       case 'propose':
       case 'barrier':
       case 'question':
+      case 'swept':
         this.#clients.take(input, this.#machine, this.#duty.isCurrent, nowMs);
         break;
       case 'persisted':
@@ -277,7 +278,7 @@ export class Node {
   /** Everything that can be answered in this step is, with role and term read in the same step. */
   #answer(nowMs: number): void {
     this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
-    this.#clients.reads.applied(this.#machine.appliedIndex);
+    this.#clients.applied(this.#machine, this.#applier.imageIndex);
     this.#duty.applied(this.#machine.appliedIndex);
     this.#answers.send(this.#duty.takeAnswers(), this.raft.term, nowMs);
   }

@@ -33,14 +33,14 @@ export class Outbox {
     this.#peers = peers;
   }
 
-  /** The leader's proposals of a turn: followers' commands, our own clients', and last what the primary decides. */
+  /** The leader's proposals of a turn: followers' commands, our own clients', and last what it decides itself. */
   propose(leading: Term, forwards: Forwards, proposals: Proposals, duty: Duty): void {
     forwards.proposed(this.#proposeAll(forwards.queued(), duty));
     proposals.aim(this.#proposeAll(proposals.held(), duty), leading);
     const origin = { member: this.#member, boot: this.#boot, seq: 0 };
     const decided = duty.decide().map((command) => ({ command, encoded: encodeCommand({ origin, command }) }));
     const proposed = this.#proposeAll(decided, duty);
-    for (const { command } of decided.slice(proposed)) duty.primary.undecided(command);
+    for (const { command } of decided.slice(proposed)) duty.undecided(command);
   }
 
   /** A follower's clients: the commands of the turn in as few messages as fit, all questions in another. */

@@ -101,7 +101,6 @@ const rows = {
   tooManyAlarms: ['ResourceExhausted', 'etcdserver: too many alarms'],
   unknownHealthService: ['NotFound', 'unknown service'],
   emptyReflectionRequest: ['InvalidArgument', 'grpc: a reflection request asks for nothing'],
-  noCompaction: ['Unimplemented', 'leasehold: compaction is not supported in 0.1; it comes with the full KV service'],
   noMembership: [
     'Unimplemented',
     'leasehold: changing the member list is not supported in 0.1; it comes with membership changes',

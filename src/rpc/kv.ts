@@ -1,6 +1,6 @@
 /**
  * etcd's KV service: reads through a barrier (or not, when serializable), writes through the log; a txn that only reads is a
- * read. Compaction comes later. K4, K6: a read is answered in the step in which the barrier's state is looked at.
+ * read. K4, K6: a read is answered in the step in which the barrier's state is looked at.
  */
 import type { Command } from '../state/command.ts';
 import type { Outcome, Result } from '../state/outcome.ts';
@@ -17,9 +17,10 @@ import {
 } from './convert.ts';
 import { refusalError, rpcError } from './errors.ts';
 import { Headers } from './header.ts';
+import { numberOf } from './int64.ts';
 import type { Member } from './member.ts';
 import { type TxnRequest, wire } from './messages.ts';
-import { refusing, unary } from './method.ts';
+import { unary } from './method.ts';
 import type { CallContext, ServiceTable } from './transport.ts';
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from './validate.ts';
 
@@ -62,7 +63,17 @@ export function kvService(member: Member): ServiceTable {
       const { result, revision } = await write(member, txn, 'txn', ctx, requestBytes);
       return txnResponse(result, headers.at(revision), revision);
     }),
-    '/etcdserverpb.KV/Compact': refusing('noCompaction'),
+    // `physical`: answered when what the compaction made useless is gone from this member's memory and its image on disk.
+    '/etcdserverpb.KV/Compact': unary(
+      wire.CompactionRequest,
+      wire.CompactionResponse,
+      async (message, ctx, requestBytes) => {
+        const revision = numberOf(message.revision);
+        const compacted = await write(member, { type: 'compact', revision }, 'done', ctx, requestBytes);
+        if (message.physical) await member.swept(revision, ctx);
+        return { header: headers.at(compacted.revision) };
+      },
+    ),
   };
 }
 

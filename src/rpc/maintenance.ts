@@ -37,8 +37,7 @@ export function maintenanceService(member: Member): ServiceTable {
       return {
         header: headers.now(),
         hash: hashed.hash,
-        // etcd's way to say that nothing was ever compacted.
-        compactRevision: hashed.compactRevision === 0 ? -1 : hashed.compactRevision,
+        compactRevision: hashed.compactRevision,
         hashRevision: hashed.revision,
       };
     }),

@@ -91,6 +91,11 @@ export interface Member {
   propose(command: Command, patience: Patience): Promise<Outcome>;
   /** Returns when this member has applied all that was committed when it was called. Throws `UnavailableError`. */
   barrier(patience: Patience): Promise<void>;
+  /**
+   * Returns when what a compaction at `revision` made useless is gone from this member's memory and from its image on disk. Throws
+   * `UnavailableError`; the compaction is done all the same.
+   */
+  swept(revision: number, patience: Patience): Promise<void>;
   /** Never rejects: what cannot be said is `unavailable`. */
   keepAlive(id: LeaseId, patience: Patience): Promise<RenewalAnswer>;
   timeToLive(id: LeaseId, patience: Patience): Promise<RenewalAnswer>;

@@ -105,6 +105,10 @@ export interface TxnResponse extends Answer {
   readonly succeeded: boolean;
   readonly responses: readonly ResponseOp[];
 }
+export interface CompactionRequest {
+  readonly revision: Int;
+  readonly physical: boolean;
+}
 
 export interface WatchRequest {
   readonly requestUnion: 'createRequest' | 'cancelRequest' | 'progressRequest' | undefined;
@@ -248,6 +252,8 @@ export const wire = {
   DeleteRangeResponse: wireType<DeleteRangeResponse>('etcdserverpb.DeleteRangeResponse'),
   TxnRequest: wireType<TxnRequest>('etcdserverpb.TxnRequest'),
   TxnResponse: wireType<TxnResponse>('etcdserverpb.TxnResponse'),
+  CompactionRequest: wireType<CompactionRequest>('etcdserverpb.CompactionRequest'),
+  CompactionResponse: wireType<Answer>('etcdserverpb.CompactionResponse'),
   WatchRequest: wireType<WatchRequest>('etcdserverpb.WatchRequest'),
   WatchResponse: wireType<WatchResponse>('etcdserverpb.WatchResponse'),
   LeaseGrantRequest: wireType<LeaseGrantMessage>('etcdserverpb.LeaseGrantRequest'),

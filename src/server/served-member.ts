@@ -97,6 +97,21 @@ export class ServedMember implements Member {
     if (answer.type === 'unavailable') throw new UnavailableError(answer.why);
   }
 
+  /** A long sweep is waited for as long as the caller does, and it goes on. */
+  async swept(revision: number, patience: Patience): Promise<void> {
+    const endMs = performance.now() + (patience.timeoutMs ?? Number.POSITIVE_INFINITY);
+    for (;;) {
+      const before = this.#node.machine.compaction.position;
+      const timeoutMs = Math.min(this.#requestTimeoutMs, endMs - performance.now());
+      const answer = await new Promise<BarrierAnswer>((reply) => {
+        this.#node.enqueue({ type: 'swept', revision, timeoutMs, reply });
+      });
+      if (answer.type === 'reached') return;
+      const stands = this.#node.machine.compaction.position === before || performance.now() >= endMs;
+      if (answer.why !== 'timedOut' || stands || patience.signal.aborted) throw new UnavailableError(answer.why);
+    }
+  }
+
   keepAlive(id: LeaseId, patience: Patience): Promise<RenewalAnswer> {
     return this.#question('keepAlive', id, patience);
   }

@@ -86,6 +86,7 @@ function isFrozen(command: Command): boolean {
     case 'put':
     case 'deleteRange':
     case 'expire':
+    case 'compact':
       return true;
     case 'txn':
       return [...command.success, ...command.failure].some((op) => op.type !== 'range' && isFrozen(op));
@@ -93,6 +94,7 @@ function isFrozen(command: Command): boolean {
     case 'clear':
     case 'publish':
     case 'alarm':
+    case 'sweep':
       return false;
     default:
       return unreachable(command);

@@ -32,7 +32,9 @@ const KIND = {
   clear: 8,
   publish: 9,
   range: 10,
+  compact: 11,
   alarm: 12,
+  sweep: 13,
 } as const;
 
 /** Places are numbers on disk and wire: only ever add at the end. */
@@ -74,6 +76,10 @@ function fieldsOf(command: Command): Tuple {
       const [action, kind] = [alarmActions.indexOf(command.action), alarmKinds.indexOf(command.kind)];
       return [KIND.alarm, action, BigInt.asUintN(64, command.member), kind];
     }
+    case 'compact':
+      return [KIND.compact, whole(command.revision)];
+    case 'sweep':
+      return [KIND.sweep, whole(command.revision), whole(command.sub)];
     default:
       return unreachable(command);
   }
@@ -193,6 +199,10 @@ function readFields(fields: Fields): Command {
         member: fields.uint64(),
         kind: fields.choice(alarmKinds),
       };
+    case KIND.compact:
+      return { type: 'compact', revision: fields.whole() };
+    case KIND.sweep:
+      return { type: 'sweep', revision: fields.whole(), sub: fields.whole() };
     default:
       throw new MalformedCommand(`unknown kind ${kind}`);
   }

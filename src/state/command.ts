@@ -124,7 +124,34 @@ export interface Alarm {
   readonly kind: AlarmKind;
 }
 
-export type Command = Grant | Revoke | Put | DeleteRange | Txn | Expire | Checkpoint | Clear | Publish | Alarm;
+/** Reads and watches below `revision` are refused from now on. What they alone would see is taken away by sweeps. */
+export interface Compact {
+  readonly type: 'compact';
+  readonly revision: number;
+}
+/**
+ * Takes away what the last compaction left behind, as far as the change `sub` of `revision` (not included). A place in history
+ * and no amount, so that a second copy does nothing. The leader proposes sweeps until nothing is left (`node/sweeps.ts`).
+ */
+export interface Sweep {
+  readonly type: 'sweep';
+  readonly revision: number;
+  readonly sub: number;
+}
+
+export type Command =
+  | Grant
+  | Revoke
+  | Put
+  | DeleteRange
+  | Txn
+  | Expire
+  | Checkpoint
+  | Clear
+  | Publish
+  | Alarm
+  | Compact
+  | Sweep;
 
 /** A command with its asker, as it stands in an entry. */
 export interface OriginatedCommand {

@@ -21,10 +21,24 @@ export class RecordSum {
     for (let lane = 0; lane < 4; lane++) this.lanes[lane] = (this.lanes[lane] as number) - (this.#hash[lane] as number);
   }
 
+  /** Takes a record back and counts it in `other` from now on. */
+  moveTo(other: RecordSum, bytes: Uint8Array, start: number, end: number): void {
+    this.subtract(bytes, start, end);
+    for (let lane = 0; lane < 4; lane++)
+      other.lanes[lane] = (other.lanes[lane] as number) + (this.#hash[lane] as number);
+  }
+
   /** Adds all that is in `other`. */
   addSum(other: RecordSum): void {
     for (let lane = 0; lane < 4; lane++)
       this.lanes[lane] = (this.lanes[lane] as number) + (other.lanes[lane] as number);
+  }
+
+  /** The sum that `hex` said. */
+  static fromHex(digits: string): RecordSum {
+    const sum = new RecordSum();
+    for (let lane = 0; lane < 4; lane++) sum.lanes[lane] = Number.parseInt(digits.slice(lane * 8, lane * 8 + 8), 16);
+    return sum;
   }
 
   copy(): RecordSum {

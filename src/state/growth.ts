@@ -26,6 +26,8 @@ export function growthBytes(command: Command): number {
     case 'clear':
     case 'publish':
     case 'alarm':
+    case 'compact':
+    case 'sweep':
       return 0;
     default:
       return unreachable(command);

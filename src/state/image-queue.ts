@@ -1,6 +1,6 @@
 /**
- * Records on their way to the image, of the kinds that are only ever added or replaced, and the digest's sum over those of
- * them that stand. They are written one behind the other into a few large buffers: thousands of small ones that live until the
+ * Records on their way to the image, of the kinds that are added, replaced or taken away whole, and the digest's sum over those
+ * of them that stand. They are written one behind the other into a few large buffers: thousands of small ones that live until the
  * next batch were most of the garbage collector's work. Owns nothing of their meaning.
  */
 import type { ImageOp } from '../store/image.ts';
@@ -10,7 +10,7 @@ import { CRC_BYTES, hashedLength, type Unsealed, writeChecksum } from './image-r
 /** A larger record gets a buffer of its own. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** A buffer and what lies in it: start, key's end and end of each record. */
+/** A buffer and what lies in it: start, key's end and end of each record. A key alone (its end is the end) is a deletion. */
 interface Chunk {
   readonly bytes: Buffer;
   readonly marks: number[];
@@ -22,6 +22,8 @@ export class ImageQueue {
   /** Where the last chunk is free. */
   #at = 0;
   #bytes = 0;
+  /** A record that is taken away, for the sums. */
+  #room = Buffer.alloc(1024);
 
   /** Bytes waiting. */
   get pendingBytes(): number {
@@ -39,6 +41,20 @@ export class ImageQueue {
     marks.push(start, start + keyLength, end);
     this.#at = end;
     this.#bytes += length;
+  }
+
+  /** Queues the deletion of a record, which `write` fills in as it was put, and counts it in `gone` from now on. */
+  remove(length: number, keyLength: number, write: (bytes: Buffer, at: number) => void, gone: RecordSum): void {
+    if (length > this.#room.length) this.#room = Buffer.alloc(length * 2);
+    write(this.#room, 0);
+    this.sum.moveTo(gone, this.#room, 0, length - CRC_BYTES);
+    const { bytes, marks } = this.#chunkFor(keyLength);
+    const start = this.#at;
+    const end = start + keyLength;
+    this.#room.copy(bytes, start, 0, keyLength);
+    marks.push(start, end, end);
+    this.#at = end;
+    this.#bytes += keyLength;
   }
 
   /** Queues a record that is made already, and counts it. */
@@ -61,7 +77,8 @@ export class ImageQueue {
     for (const { bytes, marks } of this.#chunks) {
       for (let i = 0; i < marks.length; i += 3) {
         const [start, keyEnd, end] = [marks[i], marks[i + 1], marks[i + 2]];
-        into.push({ key: bytes.subarray(start, keyEnd), value: bytes.subarray(keyEnd, end) });
+        const value = keyEnd === end ? undefined : bytes.subarray(keyEnd, end);
+        into.push({ key: bytes.subarray(start, keyEnd), value });
       }
     }
     this.#chunks = [];

@@ -4,7 +4,8 @@
  * order is number order. Every value ends in a CRC-32 over key and body. Owns layouts only; `image-verifier.ts` judges a whole image.
  * Invariants: S2, D1, D3.
  *
- *     meta     00                          | format u16 · index · term · revision · compacted · stamps · digest 4×u32 · configuration
+ *     meta     00                          | format u16 · index · term · revision · compacted · stamps · digest 4×u32 ·
+ *                                          | sweep's revision · sweep's sub u32 · swept 4×u32 · configuration
  *     leases   01 page u32                 | which slots u32 · (id · stamp · granted ms · remaining ms) for each of them, ascending
  *     version  02 revision · sub u32       | create · version · lease · key length u32 · key · value      (version 0: tombstone)
  *     member   03 id                       | msgpack of [name, client urls]
@@ -19,9 +20,10 @@ import type { ImageRecord } from '../store/image.ts';
 import { decodeAlarms, encodeAlarms, type RaisedAlarm } from './alarm-record.ts';
 import { decodeAttributes, encodeAttributes } from './codec.ts';
 import type { KeyVersion } from './key-index.ts';
+import type { Position } from './revision.ts';
 
 /** Raised when a layout changes; an image of another format is refused. */
-export const IMAGE_FORMAT = 2;
+export const IMAGE_FORMAT = 3;
 
 const FAMILY = { meta: 0, lease: 1, version: 2, member: 3, alarms: 4 } as const;
 /** Bytes of the checksum that ends every record. */
@@ -40,7 +42,7 @@ const LEASE_SLOTS_MAX = 2 ** 28;
 /** Bytes of a version's key. */
 export const VERSION_KEY_BYTES = 13;
 const VERSION_HEAD_BYTES = VERSION_KEY_BYTES + 28;
-const META_HEAD_BYTES = 1 + 2 + 40 + 16;
+const META_HEAD_BYTES = 1 + 2 + 40 + 16 + 12 + 16;
 
 /** A record as it is hashed and sealed: key, then body, with room for the checksum behind. */
 export interface Unsealed {
@@ -53,7 +55,12 @@ export interface ImageMeta {
   readonly appliedIndex: number;
   readonly appliedTerm: number;
   readonly revision: number;
+  /** -1: never compacted. */
   readonly compactRevision: number;
+  /** Where the sweep of the last compaction stands; undefined: nothing is left to sweep. */
+  readonly sweep: Position | undefined;
+  /** Sum over the version records that sweeps took away, 32 hexadecimal digits. */
+  readonly swept: string;
   /** The newest lease stamp given out. */
   readonly stamps: number;
   /** 32 hexadecimal digits, as `Machine.digest()`. */
@@ -194,9 +201,13 @@ export function metaRecord(meta: ImageMeta): Unsealed {
   writeUint64(bytes, meta.appliedIndex, 3);
   writeUint64(bytes, meta.appliedTerm, 11);
   writeUint64(bytes, meta.revision, 19);
-  writeUint64(bytes, meta.compactRevision, 27);
+  bytes.writeBigInt64BE(BigInt(meta.compactRevision), 27);
   writeUint64(bytes, meta.stamps, 35);
   bytes.write(meta.digest, 43, 'hex');
+  // No revision is 0: that stands for no sweep.
+  writeUint64(bytes, meta.sweep?.revision ?? 0, 59);
+  bytes.writeUInt32BE(meta.sweep?.sub ?? 0, 67);
+  bytes.write(meta.swept, 71, 'hex');
   bytes.set(meta.configuration, META_HEAD_BYTES);
   return { bytes, keyLength: 1 };
 }
@@ -223,16 +234,20 @@ export function decodeRecord({ bytes, keyLength }: Unsealed): DecodedRecord | st
   const end = bytes.length - CRC_BYTES;
   switch (bytes[0]) {
     case FAMILY.meta: {
-      if (keyLength !== 1 || end < META_HEAD_BYTES) return 'a meta record of the wrong size';
+      if (keyLength !== 1 || end < 3) return 'a meta record of the wrong size';
       const format = bytes.readUInt16BE(1);
       if (format !== IMAGE_FORMAT) return `format ${format}, this program knows ${IMAGE_FORMAT}`;
+      if (end < META_HEAD_BYTES) return 'a meta record of the wrong size';
+      const sweepRevision = readUint64(bytes, 59);
       const meta: ImageMeta = {
         appliedIndex: readUint64(bytes, 3),
         appliedTerm: readUint64(bytes, 11),
         revision: readUint64(bytes, 19),
-        compactRevision: readUint64(bytes, 27),
+        compactRevision: Number(bytes.readBigInt64BE(27)),
         stamps: readUint64(bytes, 35),
         digest: bytes.toString('hex', 43, 59),
+        sweep: sweepRevision === 0 ? undefined : { revision: sweepRevision, sub: bytes.readUInt32BE(67) },
+        swept: bytes.toString('hex', 71, META_HEAD_BYTES),
         configuration: Uint8Array.from(bytes.subarray(META_HEAD_BYTES, end)),
       };
       return { type: 'meta', meta };

@@ -1,7 +1,7 @@
 /**
- * Keys and their versions since the compacted revision, in memory. Owns which versions there are and their order; what a put
- * or delete means is kv.ts's. A key is either live (its newest version is a value) or dead (a tombstone, kept for history), so
- * that reading the present never walks over the past.
+ * Keys and their versions, as far as compaction left them, in memory. Owns which versions there are and their order; what a put or
+ * delete means is kv.ts's. A key is either live (its newest version is a value) or dead (a tombstone, kept for history), so that
+ * reading the present never walks over the past.
  */
 import { assert } from '../base/assert.ts';
 import { type ByteString, bytesOf, emptyBytes } from '../base/bytes.ts';
@@ -26,7 +26,7 @@ export interface KeyVersion {
 /** A key. The lease fields belong to lessor.ts: a doubly linked list of the keys of one lease. */
 export class KeyNode {
   readonly key: ByteString;
-  /** Oldest first, never empty once the node is in the index. */
+  /** Oldest first, never empty while the node is in the index. */
   versions: KeyVersion[] = [];
   /** Slot of the lease the key is attached to; -1: none. */
   leaseSlot = -1;
@@ -84,7 +84,7 @@ export function valueBefore(version: KeyVersion): KeyVersion | undefined {
 }
 
 /** Index of the first version after (revision, sub). */
-function firstAfter(versions: readonly KeyVersion[], revision: number, sub: number): number {
+export function firstAfter(versions: readonly KeyVersion[], revision: number, sub: number): number {
   let low = 0;
   let high = versions.length;
   while (low < high) {
@@ -98,11 +98,11 @@ function firstAfter(versions: readonly KeyVersion[], revision: number, sub: numb
 
 /**
  * Whether a version may follow the newest of its key: it is later, its number one more, and a tombstone follows a value. The
- * oldest one kept of a compacted key may have any number.
+ * oldest one kept of a key may have any number up to the compacted revision, and is its first put after it.
  */
-export function fits(version: KeyVersion): boolean {
+export function fits(version: KeyVersion, compacted: number): boolean {
   const before = version.node.newest;
-  if (before === undefined) return version.version > 0;
+  if (before === undefined) return version.modRevision <= compacted || version.version === 1;
   const later =
     before.modRevision < version.modRevision ||
     (before.modRevision === version.modRevision && before.sub < version.sub);
@@ -136,10 +136,13 @@ export class KeyIndex {
   }
 
   /** Adds the newest version of its key. */
-  append(version: KeyVersion): void {
+  append(version: KeyVersion, compacted: number): void {
     const { node } = version;
     const before = node.newest;
-    assert(fits(version), 'K2: versions of a key come in order, each one more, and only a live key is deleted');
+    assert(
+      fits(version, compacted),
+      'K2: versions of a key come in order, each one more, and only a live key is deleted',
+    );
     const wasLive = before !== undefined && before.version > 0;
     const isLive = version.version > 0;
     // The first few are kept in arrays that fit exactly: most keys have few, and a pushed-to array keeps room for 17.
@@ -148,6 +151,16 @@ export class KeyIndex {
     if (before !== undefined && wasLive === isLive) return;
     if (before !== undefined) (wasLive ? this.#live : this.#dead).delete(node.key);
     (isLive ? this.#live : this.#dead).set(node.key, node);
+  }
+
+  /** Forgets the oldest `count` versions of a key, and a dead key with its last one. */
+  forget(node: KeyNode, count: number): void {
+    const { versions, newest } = node;
+    assert(count < versions.length || newest?.version === 0, 'K6: a live key keeps its newest version');
+    // A key of a million versions is swept a few thousand at a time: moving what stays is cheaper than copying it.
+    if (versions.length - count < 4) node.versions = versions.slice(count);
+    else versions.splice(0, count);
+    if (node.versions.length === 0) this.#dead.delete(node.key);
   }
 
   /** Visits the live keys of the interval upwards until `visit` answers false. Must not change the index. */

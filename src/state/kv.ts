@@ -6,15 +6,16 @@
 import { assert } from '../base/assert.ts';
 import { type ByteString, byteString } from '../base/bytes.ts';
 import { NO_SLOT } from '../base/id-table.ts';
-import { type DeleteRange, type LeaseId, NO_LEASE, type Put, type Range } from './command.ts';
-import type { RecordSum } from './digest.ts';
+import { type Compact, type DeleteRange, type LeaseId, NO_LEASE, type Put, type Range } from './command.ts';
+import { Compaction } from './compaction.ts';
+import { RecordSum } from './digest.ts';
 import { versionQuotaBytes } from './growth.ts';
 import { History } from './history.ts';
 import { ImageQueue } from './image-queue.ts';
 import { VERSION_KEY_BYTES, type VersionRecord, versionRecordBytes, writeVersionRecord } from './image-records.ts';
 import { fits, intervalOf, type KeyIndex, type KeyNode, type KeyVersion, keyValueOf } from './key-index.ts';
 import type { Lessor } from './lessor.ts';
-import type { DeleteRangeResult, PutResult, RangeResult, Refusal } from './outcome.ts';
+import type { DeleteRangeResult, DoneResult, PutResult, RangeResult, Refusal } from './outcome.ts';
 import { selectRange } from './range.ts';
 import type { Revisions } from './revision.ts';
 
@@ -34,6 +35,9 @@ export class Kv {
   readonly history: History;
   /** Version records for the image, and their sum. */
   readonly records = new ImageQueue();
+  /** Over the version records that sweeps took away: with the sum of those that stand, over all there ever were. */
+  readonly swept = new RecordSum();
+  readonly compaction: Compaction;
   readonly #lessor: Lessor;
   #sizeBytes = 0;
 
@@ -41,6 +45,7 @@ export class Kv {
     this.revisions = revisions;
     this.index = index;
     this.history = new History(revisions);
+    this.compaction = new Compaction(this);
     this.#lessor = lessor;
   }
 
@@ -63,8 +68,7 @@ export class Kv {
    * in a store that never was compacted, only -1 is not.
    */
   refusesInTxn(range: Range): Refusal | undefined {
-    const oldest = this.revisions.compacted === 0 ? -1 : this.revisions.compacted;
-    return range.revision < 0 && range.revision < oldest ? 'compacted' : this.refusesRange(range);
+    return range.revision < 0 && range.revision < this.revisions.compacted ? 'compacted' : this.refusesRange(range);
   }
 
   /** Reads the present, writes of the command under way included, or the end of an older revision. */
@@ -146,6 +150,23 @@ export class Kv {
     this.#record(version);
   }
 
+  /** Takes the oldest `count` versions of a key away, from memory and image. */
+  forget(node: KeyNode, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const version = node.versions[i] as KeyVersion;
+      const write = (bytes: Buffer, at: number): void => writeVersionRecord(bytes, at, version);
+      this.records.remove(versionRecordBytes(version), VERSION_KEY_BYTES, write, this.swept);
+      this.#sizeBytes -= quotaBytesOf(version);
+    }
+    this.index.forget(node, count);
+  }
+
+  /** Compacts: `touched` 1. Nothing is gone yet. */
+  compact({ revision }: Compact): DoneResult | Refused {
+    const refusal = this.compaction.compact(revision);
+    return refusal === undefined ? { type: 'done', touched: 1 } : refused(refusal);
+  }
+
   #record(version: KeyVersion): void {
     this.records.put(versionRecordBytes(version), VERSION_KEY_BYTES, (bytes, at) => {
       writeVersionRecord(bytes, at, version);
@@ -153,18 +174,22 @@ export class Kv {
   }
 
   #take(version: KeyVersion): void {
-    this.index.append(version);
+    this.index.append(version, this.revisions.compacted);
     this.history.append(version);
-    this.#sizeBytes += versionQuotaBytes + version.node.key.length + version.value.length;
+    this.#sizeBytes += quotaBytesOf(version);
   }
 
   /** Takes over the versions of an image, in order of (revision, sub). False if they do not follow from each other. */
   restore(records: readonly VersionRecord[], sum: RecordSum): boolean {
-    this.history.restart();
+    const { compacted } = this.revisions;
+    const { start } = this.compaction;
+    this.history.restart(start);
     for (const { key, modRevision, sub, createRevision, version, value, lease } of records) {
       const node = this.index.nodeFor(key);
       const restored: KeyVersion = { node, modRevision, sub, createRevision, version, value, lease };
-      if (!fits(restored) || !this.history.follows(restored)) return false;
+      if (!fits(restored, compacted) || !this.history.follows(restored)) return false;
+      // A deletion whose key is known no more is there for watchers, until the next sweep comes by.
+      if (node.newest === undefined && version === 0 && modRevision < start.revision) return false;
       this.#take(restored);
     }
     this.records.sum.addSum(sum);
@@ -182,4 +207,8 @@ export class Kv {
     }
     return true;
   }
+}
+
+function quotaBytesOf({ node, value }: KeyVersion): number {
+  return versionQuotaBytes + node.key.length + value.length;
 }

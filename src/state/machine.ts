@@ -12,7 +12,8 @@ import type { ImageBatch, ImageOp, ImageRecord } from '../store/image.ts';
 import { Alarms } from './alarms.ts';
 import { unpackCommands } from './codec.ts';
 import type { Command, LeaseId, Origin, Range, Txn } from './command.ts';
-import type { RecordSum } from './digest.ts';
+import type { Compaction } from './compaction.ts';
+import { RecordSum } from './digest.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
 import type { History } from './history.ts';
 import { type ImageMeta, type MemberRecord, metaRecord, sealed, type VersionRecord } from './image-records.ts';
@@ -24,7 +25,7 @@ import { Lessor } from './lessor.ts';
 import { Members } from './members.ts';
 import type { Outcome, RangeResult, Result, TxnResult } from './outcome.ts';
 import { Revisions } from './revision.ts';
-import { stateDigest } from './state-digest.ts';
+import { type StateCounters, stateDigest } from './state-digest.ts';
 import { applyTxn, isReadOnly } from './txn.ts';
 
 export type { LeaseObserver } from './lease.ts';
@@ -72,7 +73,7 @@ export class Machine {
     }
     const meta = verifier.finish();
     if (meta instanceof ImageDamage) return meta;
-    machine.#restoreMeta(meta);
+    if (!machine.#restoreMeta(meta)) return new ImageDamage('a sweep stands where nothing is');
     if (!machine.lessor.restored(meta.stamps, verifier.sums.lease))
       return new ImageDamage('a lease has a stamp that was never given out');
     if (!machine.#kv.restore(versions, verifier.sums.version))
@@ -97,9 +98,14 @@ export class Machine {
     return this.#revisions.current;
   }
 
-  /** Reads below it are refused; 0: never compacted. */
+  /** Reads below it are refused; -1: never compacted. */
   get compactRevision(): number {
     return this.#revisions.compacted;
+  }
+
+  /** What the last compaction left to sweep. */
+  get compaction(): Compaction {
+    return this.#kv.compaction;
   }
 
   /** Payload of the last applied configuration entry, as it came; empty before the first. Raft knows what it says. */
@@ -119,12 +125,18 @@ export class Machine {
 
   /** Hash of the whole state, 32 hexadecimal digits. Without the applied index: equal states give equal digests (D1). */
   digest(): string {
-    return stateDigest(this.#sums(), {
+    return stateDigest(this.#sums(), this.#counters());
+  }
+
+  #counters(): StateCounters {
+    return {
       revision: this.revision,
       compactRevision: this.compactRevision,
+      sweep: this.compaction.position,
+      swept: this.#kv.swept.hex(),
       stamps: this.lessor.stampsGiven,
       configuration: this.#configuration,
-    });
+    };
   }
 
   #sums(): RecordSum[] {
@@ -191,29 +203,20 @@ export class Machine {
     this.#kv.records.drain(ops);
     this.#members.records.drain(ops);
     this.alarms.records.drain(ops);
-    ops.push(sealed(metaRecord(this.#meta())));
-    this.#takenIndex = this.#appliedIndex;
-    return { ops, appliedIndex: this.#appliedIndex };
+    const { appliedIndex, appliedTerm } = this;
+    ops.push(sealed(metaRecord({ appliedIndex, appliedTerm, digest: this.digest(), ...this.#counters() })));
+    this.#takenIndex = appliedIndex;
+    return { ops, appliedIndex };
   }
 
-  #meta(): ImageMeta {
-    return {
-      appliedIndex: this.#appliedIndex,
-      appliedTerm: this.#appliedTerm,
-      revision: this.revision,
-      compactRevision: this.compactRevision,
-      stamps: this.lessor.stampsGiven,
-      digest: this.digest(),
-      configuration: this.#configuration,
-    };
-  }
-
-  #restoreMeta(meta: ImageMeta): void {
+  #restoreMeta(meta: ImageMeta): boolean {
     this.#appliedIndex = meta.appliedIndex;
     this.#appliedTerm = meta.appliedTerm;
     this.#takenIndex = meta.appliedIndex;
     this.#configuration = meta.configuration;
     this.#revisions.restore(meta.revision, meta.compactRevision);
+    this.#kv.swept.addSum(RecordSum.fromHex(meta.swept));
+    return this.compaction.restore(meta.sweep);
   }
 
   // ── apply ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -276,6 +279,10 @@ export class Machine {
         return { type: 'done', touched: 1 };
       case 'alarm':
         return this.alarms.apply(command);
+      case 'compact':
+        return this.#kv.compact(command);
+      case 'sweep':
+        return { type: 'done', touched: this.compaction.sweep(command) };
       default:
         return unreachable(command);
     }

@@ -58,7 +58,10 @@ export interface GrantResult {
   readonly id: LeaseId;
   readonly ttlMs: number;
 }
-/** For revoke, expire, checkpoint, clear, publish, alarm: so many leases, members or alarms were found and changed. */
+/**
+ * For revoke, expire, checkpoint, clear, publish, alarm: so many leases, members or alarms were found and changed. For a sweep: so
+ * many versions are gone.
+ */
 export interface DoneResult {
   readonly type: 'done';
   readonly touched: number;

@@ -4,10 +4,21 @@
  */
 import { assert } from '../base/assert.ts';
 
+/** Place of one change in history. */
+export interface Position {
+  readonly revision: number;
+  readonly sub: number;
+}
+
+/** Whether `a` comes before `b`. */
+export function isBefore(a: Position, b: Position): boolean {
+  return a.revision < b.revision || (a.revision === b.revision && a.sub < b.sub);
+}
+
 export class Revisions {
   /** A new store stands at 1, as in etcd. */
   #current = 1;
-  #compacted = 0;
+  #compacted = -1;
   #sub = 0;
 
   /** The newest revision that is whole. */
@@ -15,7 +26,7 @@ export class Revisions {
     return this.#current;
   }
 
-  /** Reads below this are refused; 0: never compacted. */
+  /** Reads below this are refused; -1: never compacted. A compaction at 0 is one, as in etcd. */
   get compacted(): number {
     return this.#compacted;
   }
@@ -42,9 +53,15 @@ export class Revisions {
     this.#sub = 0;
   }
 
+  /** Reads below `revision` are refused from now on. */
+  compact(revision: number): void {
+    assert(revision > this.#compacted && revision <= this.#current, 'K6: compaction goes forward, up to the present');
+    this.#compacted = revision;
+  }
+
   /** Takes over the revisions of an image. */
   restore(current: number, compacted: number): void {
-    assert(current >= 1 && compacted <= current && !this.open, 'K2: revisions start at 1');
+    assert(current >= 1 && compacted >= -1 && compacted <= current && !this.open, 'K2: revisions start at 1');
     this.#current = current;
     this.#compacted = compacted;
   }

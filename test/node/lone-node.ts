@@ -27,6 +27,7 @@ export class LoneNode {
   nowMs = 0;
   #wantsTurn = false;
   #writing = false;
+  #imageIndex: Index = 0;
 
   constructor() {
     const machine = new Machine();
@@ -38,7 +39,7 @@ export class LoneNode {
       {
         wake: () => (this.#wantsTurn = true),
         wal: { write: () => (this.#writing = true), dropUpTo: () => {} },
-        image: { write: () => {} },
+        image: { write: ({ appliedIndex }) => (this.#imageIndex = appliedIndex) },
         peers: { send: (_to, message) => this.sent.push(message) },
         snapshots: {
           send: () => {},
@@ -58,6 +59,13 @@ export class LoneNode {
       if (this.syncing) this.sync();
     } while (this.#wantsTurn);
     return this;
+  }
+
+  /** The image under way, if any, is on disk. */
+  imageWritten(): this {
+    if (this.#imageIndex > 0) this.node.enqueue({ type: 'imageWritten', appliedIndex: this.#imageIndex });
+    this.#imageIndex = 0;
+    return this.turn();
   }
 
   /** The write under way, if any, is on disk. */
@@ -136,6 +144,11 @@ export class LoneNode {
 
   barrier(): this {
     this.node.enqueue({ type: 'barrier', timeoutMs: 5_000, reply: (answer: BarrierAnswer) => this.#note(answer) });
+    return this.turn();
+  }
+
+  swept(revision: number, timeoutMs = 5_000): this {
+    this.node.enqueue({ type: 'swept', revision, timeoutMs, reply: (answer: BarrierAnswer) => this.#note(answer) });
     return this.turn();
   }
 

@@ -34,6 +34,7 @@ export class FakeMember implements Member {
   nowMs = 0;
   /** What the next calls come to instead of an outcome. */
   refuseWith: Unavailable | undefined;
+  sweptRefuses: Unavailable | undefined;
   moveSucceeds = true;
   readonly moved: bigint[] = [];
   readonly proposed: Command[] = [];
@@ -64,6 +65,11 @@ export class FakeMember implements Member {
     return this.apply(command);
   }
 
+  put(key: string, value: string): Outcome {
+    const more = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
+    return this.apply({ type: 'put', key: Buffer.from(key), value: Buffer.from(value), ...more });
+  }
+
   /** Applies a command as the next entry. */
   apply(command: Command): Outcome {
     this.proposed.push(command);
@@ -80,6 +86,13 @@ export class FakeMember implements Member {
     this.barriers++;
     await undefined;
     if (this.refuseWith !== undefined) throw new UnavailableError(this.refuseWith);
+  }
+
+  /** As if the leader had proposed all the sweeps. */
+  async swept(): Promise<void> {
+    await undefined;
+    if (this.sweptRefuses !== undefined) throw new UnavailableError(this.sweptRefuses);
+    this.apply({ type: 'sweep', revision: this.state.revision + 1, sub: 0 });
   }
 
   async keepAlive(id: LeaseId): Promise<RenewalAnswer> {

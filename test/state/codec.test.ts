@@ -95,6 +95,8 @@ const goldens: readonly [string, Command, string][] = [
     { type: 'alarm', action: 'deactivate', member: 0xfedcba9876543210n, kind: 'corrupt' },
     '97cffedcba987654321003ce000111700c01cffedcba987654321001',
   ],
+  ['compact', { type: 'compact', revision: 1_000 }, '95cffedcba987654321003ce000111700bcd03e8'],
+  ['sweep', { type: 'sweep', revision: 70_000, sub: 3 }, '96cffedcba987654321003ce000111700dce0001117003'],
 ];
 
 /** Buffers and plain byte arrays alike. */

@@ -8,6 +8,7 @@ import { encodeCommand, packCommands } from '../../src/state/codec.ts';
 import type { Command, Compare, DeleteRange, Put, Range, StampedLease, Txn, TxnOp } from '../../src/state/command.ts';
 import type { AppliedCommand, LeaseObserver, Machine } from '../../src/state/machine.ts';
 import type { Outcome } from '../../src/state/outcome.ts';
+import type { Position } from '../../src/state/revision.ts';
 import type { Entry } from '../../src/store/entry.ts';
 
 export const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
@@ -163,6 +164,18 @@ function stamped(prng: Prng, machine: Machine): StampedLease[] {
   });
 }
 
+/** As the leader asks for it, or anywhere at all. */
+function randomSweep(prng: Prng, machine: Machine): Command {
+  const { next, position } = sweepOf(prng, machine);
+  if (next !== undefined && prng.chance(0.6)) return { type: 'sweep', ...next };
+  const near = position?.revision ?? machine.revision;
+  return { type: 'sweep', revision: prng.between(near - 1, near + 3), sub: prng.below(4) };
+}
+
+function sweepOf(prng: Prng, { compaction }: Machine): { next: Position | undefined; position: Position | undefined } {
+  return { next: compaction.next(prng.between(1, 4), prng.pick([1, 100, 1_000])), position: compaction.position };
+}
+
 /** `machine` is only looked at, so that what is drawn often hits. */
 export function randomCommand(prng: Prng, machine: Machine, term: number): Command {
   // Not for long: under an alarm little else happens.
@@ -179,20 +192,22 @@ export function randomCommand(prng: Prng, machine: Machine, term: number): Comma
   if (draw < 0.2) return { type: 'revoke', id: prng.pick(LEASES) };
   if (draw < 0.5) return randomPut(prng);
   if (draw < 0.6) return del(...interval(prng), prng.chance(0.5));
-  if (draw < 0.8) return randomTxn(prng, machine.revision, 1);
-  if (draw < 0.85) return { type: 'expire', term: decidedIn, leases: stamped(prng, machine) };
-  if (draw < 0.91) {
+  if (draw < 0.78) return randomTxn(prng, machine.revision, 1);
+  if (draw < 0.82) return { type: 'expire', term: decidedIn, leases: stamped(prng, machine) };
+  if (draw < 0.87) {
     const leases = stamped(prng, machine).map((lease) => ({
       ...lease,
       remainingMs: prng.pick([0, 1, 500, 1_999, 2_000, 70_000]),
     }));
     return { type: 'checkpoint', term: decidedIn, leases };
   }
-  if (draw < 0.95) return { type: 'clear', term: decidedIn, leases: stamped(prng, machine) };
-  if (draw < 0.98) {
+  if (draw < 0.91) return { type: 'clear', term: decidedIn, leases: stamped(prng, machine) };
+  if (draw < 0.93) {
     const kind = prng.chance(0.7) ? 'noSpace' : 'corrupt';
     return { type: 'alarm', action: prng.chance(0.5) ? 'activate' : 'deactivate', member: prng.pick(MEMBERS), kind };
   }
+  if (draw < 0.955) return { type: 'compact', revision: prng.between(machine.revision - 12, machine.revision + 1) };
+  if (draw < 0.985) return randomSweep(prng, machine);
   return {
     type: 'publish',
     member: prng.pick(MEMBERS),

@@ -40,12 +40,12 @@ const damageOf = (records: Iterable<ImageRecord>): string => {
 };
 
 describe('records', () => {
-  it('have the frozen bytes of image format 2', () => {
+  it('have the frozen bytes of image format 3', () => {
     const lines = imageOf(small().machine)
       .records()
       .map(({ key, value }) => `${Buffer.from(key).toString('hex')} ${Buffer.from(value).toString('hex')}`);
     expect(lines).toEqual([
-      '00 000200000000000000020000000000000001000000000000000400000000000000000000000000000002b3976dc2fd7636514488681f37625edc636f6e66696775726174696f6e91e1bdfe',
+      '00 0003000000000000000200000000000000010000000000000004ffffffffffffffff0000000000000002ed334de8fc19fc1c588d8156c2ac194b00000000000000000000000000000000000000000000000000000000636f6e66696775726174696f6e6c75016b',
       '0100000000 00000003000000000000000500000000000000010000000200000000000000000000004d8000000000000000000000000000000200000000000003e8000000000000000097d27d66',
       '02000000000000000200000000 00000000000000020000000000000001000000000000000500000001616f6e65e6cca766',
       '02000000000000000300000000 0000000000000003000000000000000100000000000000000000000262ff74776f32b5b410',
@@ -230,6 +230,7 @@ describe('damage', () => {
       sealed({ bytes: Buffer.concat([bytes(key), bytes(body), Buffer.alloc(4)]), keyLength: key.length });
     expect(damageOf([...records, foreign('\x09', 'x')])).toContain('unknown family 9');
     expect(damageOf([foreign('\0', `\0\x01${'\0'.repeat(60)}`)])).toContain('format 1');
+    expect(damageOf([foreign('\0', `\0\x03${'\0'.repeat(60)}`)])).toContain('wrong size');
     const one = `${'\0'.repeat(7)}\x05`.repeat(3);
     const page = (slots: string, leases: string) => foreign('\x01\0\0\0\x09', slots + leases);
     expect(damageOf([page('\0\0\0\x01', '')])).toContain('wrong size');

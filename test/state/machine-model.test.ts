@@ -31,7 +31,7 @@ describe('the machine', () => {
       expectAlike(machine, model, why);
     }
     for (let revision = 1; revision <= model.revision; revision++) {
-      expect(eventsOf(machine, revision), `seed ${seed}`).toEqual(model.events.get(revision) ?? []);
+      expect(eventsOf(machine, revision), `seed ${seed}`).toEqual(model.eventsOf(revision));
       const all = range('\0', '\0', { revision, sortTarget: 'mod', sortOrder: 'descend' });
       expect(answerOf({ ok: true, revision, result: machine.range(all) as never })).toEqual({
         result: model.range(all),

@@ -25,12 +25,27 @@ interface ModelLease {
   readonly granted: number;
   remaining: number;
 }
+/** A change, and how much of the quota it takes. */
+interface ModelVersion {
+  readonly key: string;
+  readonly place: Place;
+  readonly deletes: boolean;
+  readonly bytes: number;
+}
+interface Place {
+  readonly revision: number;
+  readonly sub: number;
+}
 type Keys = Map<string, ModelValue>;
 const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
 
 function inRange(key: string, from: string, end: string): boolean {
   if (end === '') return key === from;
   return key >= from && (end === '\0' || key < end);
+}
+
+function precedes(a: Place, b: Place): boolean {
+  return a.revision < b.revision || (a.revision === b.revision && a.sub < b.sub);
 }
 
 export class Model {
@@ -43,10 +58,25 @@ export class Model {
   readonly members = new Map<bigint, { name: string; clientUrls: readonly string[] }>();
   /** `member/kind` of each raised alarm. */
   readonly alarms = new Set<string>();
+  compacted = -1;
+  sweepAt: Place | undefined;
+  /** In order of place. */
+  versions: ModelVersion[] = [];
   #pending: ModelEvent[] = [];
 
   select(from: string, end: string, keys = this.keys): ModelValue[] {
     return [...keys.values()].filter((kv) => inRange(kv.key, from, end)).sort(byKey);
+  }
+
+  /** What a watcher may see of a revision. */
+  eventsOf(revision: number): ModelEvent[] {
+    if (revision < this.compacted) return [];
+    const events = this.events.get(revision) ?? [];
+    return revision > this.compacted ? events : events.map((event) => ({ ...event, before: undefined }));
+  }
+
+  get sizeBytes(): number {
+    return this.versions.reduce((sum, { bytes }) => sum + bytes, 64 * this.leases.size);
   }
 
   keysOf(id: bigint): string[] {
@@ -66,15 +96,20 @@ export class Model {
     this.revision += 1;
     this.past.set(this.revision, new Map(this.keys));
     this.events.set(this.revision, this.#pending);
+    for (const [sub, { key, now }] of this.#pending.entries()) {
+      const bytes = 256 + key.length + (now?.value.length ?? 0);
+      this.versions.push({ key, place: { revision: this.revision, sub }, deletes: now === undefined, bytes });
+    }
     this.#pending = [];
   }
 
   /** A write of any kind meets CORRUPT, a put or grant NOSPACE; what the leader writes down about leases meets neither. */
   #alarmed(command: Command): string | undefined {
     const raised = (kind: string) => [...this.alarms].some((alarm) => alarm.endsWith(kind));
-    const ops = command.type === 'txn' ? [...command.success, ...command.failure].map((op) => op.type) : [command.type];
-    const does = (...types: string[]) => ops.some((type) => types.includes(type));
-    if (raised('corrupt') && does('grant', 'revoke', 'put', 'deleteRange', 'expire')) return 'corrupt';
+    const typesOf = (one: Command | Range): string[] =>
+      one.type === 'txn' ? [...one.success, ...one.failure].flatMap(typesOf) : [one.type];
+    const does = (...types: string[]) => typesOf(command).some((type) => types.includes(type));
+    if (raised('corrupt') && does('grant', 'revoke', 'put', 'deleteRange', 'expire', 'compact')) return 'corrupt';
     return raised('noSpace') && does('grant', 'put') ? 'noSpace' : undefined;
   }
 
@@ -133,7 +168,42 @@ export class Model {
         else this.alarms.delete(alarm);
         return { type: 'done', touched: Math.abs(this.alarms.size - before) };
       }
+      case 'compact':
+        return this.#compact(command.revision);
+      case 'sweep':
+        return { type: 'done', touched: this.#sweep(command) };
+      default:
+        throw new Error('a command without a model');
     }
+  }
+
+  #compact(revision: number): unknown {
+    if (revision <= this.compacted) return 'compacted';
+    if (revision > this.revision) return 'futureRevision';
+    const last = { revision: Math.max(2, this.compacted), sub: 0 };
+    const start = this.sweepAt !== undefined && precedes(this.sweepAt, last) ? this.sweepAt : last;
+    this.compacted = revision;
+    this.sweepAt = start.revision > revision ? undefined : start;
+    return { type: 'done', touched: 1 };
+  }
+
+  /** The next change at or after `to` is where the sweep stands; who has a successor before it, or deletes, is over. */
+  #sweep(to: Place): number {
+    const { sweepAt, compacted } = this;
+    if (sweepAt === undefined || !precedes(sweepAt, to)) return 0;
+    this.sweepAt = undefined;
+    for (const [revision, events] of [...this.events].reverse())
+      for (let sub = events.length - 1; sub >= 0 && revision <= compacted; sub--)
+        if (!precedes({ revision, sub }, to)) this.sweepAt = { revision, sub };
+    const end = this.sweepAt ?? { revision: compacted + 1, sub: 0 };
+    const kept = this.versions.filter(({ key, place, deletes }) => {
+      if (place.revision >= compacted || !precedes(place, end)) return true;
+      const over = this.versions.some((b) => b.key === key && precedes(place, b.place) && precedes(b.place, end));
+      return !over && !deletes;
+    });
+    const gone = this.versions.length - kept.length;
+    this.versions = kept;
+    return gone;
   }
 
   #each<L extends StampedLease>(leases: readonly L[], touch: (lease: ModelLease, given: L) => boolean): unknown {
@@ -190,9 +260,14 @@ export class Model {
     for (const op of branch) {
       if (op.type !== 'range') continue;
       if (op.revision > this.revision) return 'futureRevision';
-      if (op.revision < -1) return 'compacted';
+      if (op.revision !== 0 && op.revision < this.compacted) return 'compacted';
     }
     return undefined;
+  }
+
+  refuses({ revision }: Range): string | undefined {
+    if (revision > this.revision) return 'futureRevision';
+    return revision > 0 && revision < this.compacted ? 'compacted' : undefined;
   }
 
   #op(op: Put | DeleteRange | Range): unknown {
@@ -221,6 +296,8 @@ export class Model {
   }
 
   range(range: Range): unknown {
+    const refusal = this.refuses(range);
+    if (refusal !== undefined) return { type: 'refused', refusal };
     const keys = range.revision > 0 ? (this.past.get(range.revision) as Keys) : this.keys;
     const all = this.select(text(range.key), text(range.rangeEnd), keys);
     if (range.countOnly) return { type: 'range', kvs: [], more: false, count: all.length };
