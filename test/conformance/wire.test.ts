@@ -14,6 +14,7 @@ import {
 } from '../../src/rpc/messages.ts';
 import { type MemberProcess, ProcessCluster, pause } from '../cluster/processes.ts';
 import { Caller, insist, type Line, lineTo, PlainSocket, residentBytes, settledDigests } from '../cluster/wire.ts';
+import { type Fields, observe, plainCall } from '../rpc/plain-call.ts';
 import { bytes, text, type WireClient } from '../rpc/wire-client.ts';
 import { TcpProxy } from '../support/proxy.ts';
 
@@ -305,6 +306,8 @@ test('C26 a txn whose chosen branch puts on an unknown lease does nothing; the o
     const never = [{ key: bytes('c26/a'), target: 0, result: 0, version: 77 }];
     await expect(txn(by, { compare: never, failure: [putOp('c26/a'), unknown] })).rejects.toEqual(notFound);
   }
+  const inside = { requestTxn: { success: [putOp('c26/c'), unknown], failure: [] } };
+  await expect(txn(one(), { success: [putOp('c26/a'), inside] })).rejects.toEqual(notFound);
   expect([await revision(), await one().count('c26/', 'c260')]).toEqual([before, 0]);
   expect((await txn(one(), { success: [putOp('c26/a')], failure: [unknown] })).succeeded).toBe(true);
   expect(await revision()).toBe(before + 1);
@@ -475,6 +478,133 @@ test('C77 20,000 keys go with one lease: fragments of one revision, the last one
   expect(names).toHaveLength(count);
   expect(names).toEqual([...names].sort());
   expect([...counts].every((seen) => seen === 0 || seen === count)).toBe(true);
+});
+
+// ── locks, elections, alarms ─────────────────────────────────────────────────────────────────────────────────────────
+
+/** Calls of Lock or Election that wait in the queue of this name. */
+const queued = (name: string): Promise<number> => one().count(`${name}/`, `${name}0`);
+
+async function untilQueued(name: string, count: number): Promise<void> {
+  for (let tries = 0; (await queued(name)) !== count; tries++) {
+    if (tries > 500) throw new Error(`${name} has ${await queued(name)} keys, not ${count}`);
+    await pause(10);
+  }
+}
+
+test('C70 Lock: key and order, again by the same lease, an unlock of nothing, lease 0, an unknown lease', async () => {
+  const call = (by: Caller, method: string, fields: Fields) => plainCall(by.client, `Lock/${method}`, fields);
+  const leases = [];
+  for (let i = 0; i < 4; i++) leases.push(await one().grant(60, 0x7000n + BigInt(i)));
+  const keyOf = (lease: bigint): string => `c70/${lease.toString(16)}`;
+  const [holder, ...others] = leases as [bigint, ...bigint[]];
+  for (const by of callers)
+    expect(await call(by, 'Lock', { name: 'c70', lease: Number(holder) })).toMatchObject({ key: keyOf(holder) });
+  const order: string[] = [];
+  const waiting: Promise<void>[] = [];
+  for (const [i, lease] of others.entries()) {
+    const locked = call(caller(i), 'Lock', { name: 'c70', lease: Number(lease) });
+    waiting.push(
+      locked.then(async (answer) => {
+        order.push((answer as { key: string }).key);
+        await call(caller(i + 1), 'Unlock', { key: keyOf(lease) });
+      }),
+    );
+    await untilQueued('c70', i + 2);
+  }
+  expect(order).toEqual([]);
+  expect(await call(caller(2), 'Unlock', { key: keyOf(holder) })).toMatchObject({ header: {} });
+  await Promise.all(waiting);
+  expect(order).toEqual(others.map(keyOf));
+  expect(await call(one(), 'Unlock', { key: 'c70/none' })).toMatchObject({ header: {} });
+  expect(await call(one(), 'Lock', { name: 'c70', lease: 70_707 })).toEqual({ code: 2, text: notFound.text });
+  const { key } = (await call(caller(1), 'Lock', { name: 'c70z', lease: 0 })) as { key: string };
+  const own = BigInt(`0x${key.split('/')[1]}`);
+  expect((await one().timeToLive(own)).granted).toBe(60);
+  await one().revoke(own);
+});
+
+test('C56, C58 a lease dies while it waits: told at once; a call that is given up leaves no key', async () => {
+  const [holder, dying, late] = [await one().grant(60), await one().grant(60), await one().grant(60)] as const;
+  const lock = (by: Caller, lease: bigint, timeoutMs?: number) =>
+    plainCall(by.client, 'Lock/Lock', { name: 'c56', lease: int64Of(lease) }, timeoutMs);
+  await lock(one(), holder);
+  const waiting = lock(caller(1), dying);
+  await untilQueued('c56', 2);
+  await revoke(caller(2), dying);
+  expect(await waiting).toEqual({ code: 2, text: 'mutex: session is expired' });
+  expect(await lock(caller(2), late, 300)).toMatchObject({ code: 4 });
+  await untilQueued('c56', 1);
+  const campaign = { name: 'c58', lease: int64Of(late), value: 'v' };
+  await plainCall(one().client, 'Election/Campaign', { ...campaign, lease: int64Of(holder) });
+  expect(await plainCall(caller(1).client, 'Election/Campaign', campaign, 300)).toMatchObject({ code: 4 });
+  await untilQueued('c58', 1);
+  for (const lease of [holder, late]) await one().revoke(lease);
+});
+
+test('C71 Election: in order, no leader, stale leaders, every change observed', async () => {
+  const call = (by: Caller, method: string, fields: Fields) => plainCall(by.client, `Election/${method}`, fields);
+  const [first, second] = [await one().grant(60), await one().grant(60)] as const;
+  const now = (by: Caller) => call(by, 'Leader', { name: 'c71' });
+  expect(await now(one())).toEqual({ code: 2, text: 'election: no leader' });
+  const observer = observe(caller(2).client, 'c71');
+  const seen = async (): Promise<string> => (await observer.next()).replace(/^.*=(.*) c.*$/, '$1');
+  const campaign = async (by: Caller, lease: bigint, value: string) =>
+    (await call(by, 'Campaign', { name: 'c71', lease: int64Of(lease), value })) as { leader: Fields };
+  const { leader } = await campaign(one(), first, 'one');
+  const held: Fields = { ...leader, lease: int64Of(first) };
+  expect(await seen()).toBe('one');
+  const waiting = campaign(caller(1), second, 'two');
+  await untilQueued('c71', 2);
+  await call(caller(1), 'Proclaim', { leader: held, value: 'again' });
+  expect(await seen()).toBe('again');
+  expect(await call(caller(2), 'Resign', { leader: held })).toMatchObject({ header: {} });
+  await waiting;
+  expect(await seen()).toBe('two');
+  expect(await call(one(), 'Proclaim', { leader: held, value: 'late' })).toEqual({
+    code: 2,
+    text: 'election: not leader',
+  });
+  expect(await call(one(), 'Resign', { leader: held })).toMatchObject({ header: {} });
+  for (const by of callers) expect(await now(by)).toMatchObject({ kv: { value: 'two' } });
+  observer.raw.cancel();
+  for (const lease of [first, second]) await one().revoke(lease);
+});
+
+test('C50 NOSPACE: no grant, no put; what makes room and keep-alives go on. CORRUPT: no write at all', async () => {
+  const alarm = (action: number, kind: number) =>
+    one().client.call('/etcdserverpb.Maintenance/Alarm', wire.AlarmRequest, wire.AlarmResponse, {
+      action,
+      memberID: 1,
+      alarm: kind,
+    });
+  const [activate, deactivate, noSpace, corrupt] = [1, 2, 1, 2] as const;
+  const [kept, revoked, expiring] = [await one().grant(60), await one().grant(60), await one().grant(2)] as const;
+  await one().put('c50/kept', 'x', kept);
+  await one().put('c50/expiring', 'x', expiring);
+  await alarm(activate, noSpace);
+  const full = { code: 8, text: 'etcdserver: mvcc: database space exceeded' };
+  for (const by of callers) {
+    await expect(by.grant(60)).rejects.toEqual(full);
+    await expect(by.put('c50/more')).rejects.toEqual(full);
+    await expect(txn(by, { success: [putOp('c50/more')] })).rejects.toEqual(full);
+  }
+  expect(await keepAlive(caller(1).client, [kept])).toEqual([60]);
+  await caller(2).revoke(revoked);
+  for (let tries = 0; (await one().count('c50/expiring')) > 0 && tries < 300; tries++) await pause(20);
+  expect((await one().timeToLive(expiring)).granted).toBe(0);
+  expect(await caller(1).delete('c50/kept')).toBe(1);
+  await alarm(deactivate, noSpace);
+  await one().put('c50/more', 'x', kept);
+  await alarm(activate, corrupt);
+  const damaged = { code: 15, text: 'etcdserver: corrupt cluster' };
+  for (const by of callers) {
+    await expect(by.put('c50/more')).rejects.toEqual(damaged);
+    await expect(by.revoke(kept)).rejects.toEqual(damaged);
+  }
+  expect(await keepAlive(caller(1).client, [kept])).toEqual([60]);
+  await alarm(deactivate, corrupt);
+  await caller(2).revoke(kept);
 });
 
 // ── members under strain ─────────────────────────────────────────────────────────────────────────────────────────────

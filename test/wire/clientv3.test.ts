@@ -102,20 +102,18 @@ test('a txn that is refused by a read inside it leaves no trace on any member', 
   );
 });
 
-test('sessions, mutexes, elections, leases, software transactions, 2,000 KeepAliveOnce: the same lines', async () => {
-  const scenarios = ['stm', 'leases', 'keepAliveOnce', 'session', 'mutex', 'election'];
+test('sessions, mutexes, elections, leases, keep-alive channels, software transactions, 2,000 KeepAliveOnce', async () => {
+  const scenarios = ['stm', 'leases', 'keepAliveOnce', 'channels', 'session', 'mutex', 'election'];
   const [ours, theirs] = await both((target) => transcript(target, scenarios));
   expect(ours).toEqual(theirs);
   for (const name of scenarios) expect(ours.filter((line) => line.startsWith(`${name}: `))).not.toEqual([]);
   expect(ours).toContain('keepAliveOnce: 2000 calls');
+  expect(ours).toContain('leases: keep-alive of the dead: etcdserver: requested lease not found');
+  expect(ours).toContain('leases: the channel of the dead is open: false');
+  expect(ours).toContain('channels: ten TTLs later: unread=x');
+  expect(ours).toContain('channels: after Close a keep-alive has halted: true');
   expect(ours).toContain('mutex: 30 turns, at most 1 at a time; left: ""');
   expect(ours).toContain('stm: in the end: account0=100 account1=100 account2=100 account3=100');
-}, 150_000);
-
-test('channels that nobody reads, contexts that end, clients that close', async () => {
-  const [ours, theirs] = await both((target) => transcript(target, ['channels']));
-  expect(ours).toEqual(theirs);
-  expect(ours).toContain('channels: ten TTLs later: unread=x');
 }, 150_000);
 
 test('a watch goes on where it was when its member is killed', async () => {

@@ -50,11 +50,11 @@ function transcript(target: Target, member: number, scenario: string): Promise<s
   });
 }
 
-const scenarios = ['kv', 'txn', 'lease', 'watch', 'lock', 'members'] as const;
+const scenarios = ['kv', 'txn', 'nested', 'lease', 'watch', 'lock', 'members'] as const;
 
 test.each(scenarios.map((name, i) => [name, i % 3] as const))('%s, through member %i', async (scenario, member) => {
   const { ours, etcd: theirs } = targets as NonNullable<typeof targets>;
   const [one, other] = await Promise.all([transcript(ours, member, scenario), transcript(theirs, member, scenario)]);
   expect(one).toEqual(other);
-  expect(one.length).toBeGreaterThan(1);
+  expect(one.join('')).not.toBe('');
 });

@@ -55,6 +55,11 @@ func txn(s *scenario) {
 		clientv3.OpDelete(p+"b", clientv3.WithPrevKV()), clientv3.OpGet(p + "b"),
 	}, nil)
 	commit("else", no, get, []clientv3.Op{clientv3.OpPut(p+"c", "3"), clientv3.OpGet(p+"c", clientv3.WithKeysOnly())})
+	commit("nested", yes, []clientv3.Op{
+		clientv3.OpPut(p+"n1", "x"),
+		clientv3.OpTxn(no, nil, []clientv3.Op{clientv3.OpPut(p+"n2", "y"), clientv3.OpTxn(yes, get, nil)}),
+		clientv3.OpGet(p + "n2"),
+	}, nil)
 	commit("same key twice", yes, []clientv3.Op{clientv3.OpPut(p+"d", "1"), clientv3.OpPut(p+"d", "2")}, nil)
 	commit("unknown lease", yes, []clientv3.Op{
 		clientv3.OpPut(p+"d", "1"), clientv3.OpPut(p+"e", "2", clientv3.WithLease(12345)),
