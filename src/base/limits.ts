@@ -181,3 +181,7 @@ export const jsonBodiesBytesMax = 64 * 1024 * 1024;
 export const jsonDepthMax = 10_000;
 /** Alarms raised at once. etcd has no bound, and raises one for any member id that a client names. */
 export const alarmsMax = 256;
+/** Snapshots being sent to clients at once: each holds still a moment of the image, for which LevelDB keeps old files. */
+export const snapshotStreamsMax = 2;
+/** A client that takes nothing of its snapshot for this long gets no more. */
+export const snapshotStallMsMax = 60_000;

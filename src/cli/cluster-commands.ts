@@ -2,10 +2,10 @@
  * `leasectl endpoint …`, `member list` and `version`: what a cluster says of itself.
  */
 import { CallError } from './connection.ts';
-import { type Command, type Context, Exit, exitCodes, switchFlag } from './context.ts';
-import { durationText } from './go-text.ts';
+import { badUsage, type Command, type Context, Exit, exitCodes, switchFlag, valueFlag } from './context.ts';
+import { durationText, parseInt64, quoteGo } from './go-text.ts';
 import type { EndpointHealth } from './output.ts';
-import type { CallName, ResponseOf } from './wire.ts';
+import type { CallName, Fields, ResponseOf } from './wire.ts';
 
 /** Our own version; the same as in package.json (a test compares them). */
 export const toolVersion = '0.1.0';
@@ -30,11 +30,14 @@ const status: Command = {
 const hashKv: Command = {
   name: 'endpoint hashkv',
   usage: 'endpoint hashkv',
-  summary: 'Prints the hash of all keys on each endpoint',
-  flags: [cluster],
+  summary: 'Prints the hash of all keys on each endpoint, up to --rev',
+  flags: [cluster, valueFlag('rev', '0', 'Up to this revision (0: the newest)')],
   async run(context) {
     const printer = context.printer('rows');
-    const found = await askEach(context, 'HashKV', 'hash');
+    const rev = parseInt64(context.flag('rev'), 10);
+    if (!rev.ok)
+      throw badUsage(`invalid argument ${quoteGo(Buffer.from(context.flag('rev')))} for "--rev" flag: ${rev.why}`);
+    const found = await askEach(context, 'HashKV', 'hash', { revision: rev.value });
     printer.hashes(found.answers.map(({ endpoint, answer }) => ({ endpoint, hash: answer })));
     if (found.failed) throw new Exit(exitCodes.error, '');
   },
@@ -74,12 +77,13 @@ async function askEach<N extends CallName>(
   context: Context,
   name: N,
   what: string,
+  fields: Fields = {},
 ): Promise<{ readonly answers: readonly { endpoint: string; answer: ResponseOf<N> }[]; readonly failed: boolean }> {
   const answers: { endpoint: string; answer: ResponseOf<N> }[] = [];
   let failed = false;
   for (const endpoint of await context.endpoints()) {
     try {
-      answers.push({ endpoint, answer: await context.connectionTo(endpoint).unary(name, {}, 'read') });
+      answers.push({ endpoint, answer: await context.connectionTo(endpoint).unary(name, fields, 'read') });
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       failed = true;

@@ -20,6 +20,17 @@ export function parseInt64(text: string, base: 10 | 16): ParsedInt {
   return { ok: true, value };
 }
 
+/** As strconv.ParseUint. */
+export function parseUint64(text: string, base: 10 | 16): ParsedInt {
+  const sentence = (reason: string): ParsedInt => ({
+    ok: false,
+    why: `strconv.ParseUint: parsing ${quoteGo(Buffer.from(text))}: ${reason}`,
+  });
+  if (!(base === 16 ? /^[0-9a-fA-F]+$/ : /^[0-9]+$/).test(text)) return sentence('invalid syntax');
+  const value = BigInt(`${base === 16 ? '0x' : ''}${text}`);
+  return value === BigInt.asUintN(64, value) ? { ok: true, value } : sentence('value out of range');
+}
+
 /** As `%016x` of an int64. */
 export function hex16(id: bigint): string {
   return id < 0n ? `-${(-id).toString(16).padStart(15, '0')}` : id.toString(16).padStart(16, '0');

@@ -19,10 +19,12 @@ import {
 import { keyCommands } from './key-commands.ts';
 import { leaseCommands } from './lease-commands.ts';
 import { lockCommands } from './lock-commands.ts';
+import { maintenanceCommands } from './maintenance-commands.ts';
 import { type Printer, SimplePrinter, type Sink } from './output.ts';
 import { FieldsPrinter } from './output-fields.ts';
 import { JsonPrinter } from './output-json.ts';
 import { TablePrinter } from './output-table.ts';
+import { snapshotCommands } from './snapshot-commands.ts';
 import { Wire } from './wire.ts';
 
 /** What the tool needs of the world. */
@@ -33,7 +35,14 @@ export interface World {
   input(): Promise<Uint8Array>;
 }
 
-const commands: readonly Command[] = [...leaseCommands, ...keyCommands, ...lockCommands, ...clusterCommands];
+const commands: readonly Command[] = [
+  ...leaseCommands,
+  ...keyCommands,
+  ...lockCommands,
+  ...clusterCommands,
+  ...maintenanceCommands,
+  ...snapshotCommands,
+];
 
 const globalFlags: readonly CommandFlag[] = [
   valueFlag('command-timeout', '5s', 'Timeout of a command'),
@@ -189,7 +198,8 @@ function contextOf(
     ownConnection: () => open(endpointList()),
     connectionTo: (endpoint) => open([endpoint]),
     endpoints: async () => {
-      if (!isOn('cluster')) return endpointList();
+      const mayAsk = command.flags.some(({ name }) => name === 'cluster');
+      if (!mayAsk || !isOn('cluster')) return endpointList();
       const { members } = await connection().unary('MemberList', {}, 'read');
       return members.flatMap((member) => member.clientURLs);
     },

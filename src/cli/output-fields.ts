@@ -2,11 +2,14 @@
  * The fields format: one `"Name" : value` per line, as etcdctl prints it.
  */
 import { quoteGo } from './go-text.ts';
-import type { EndpointHash, EndpointHealth, EndpointStatus, Printer, Sink } from './output.ts';
+import type { EndpointHash, EndpointHealth, EndpointStatus, Printer, Sink, SnapshotStatus } from './output.ts';
+import { alarmNames } from './output.ts';
 import type {
+  AlarmResponse,
   DeleteRangeResponse,
   GrantResponse,
   Header,
+  HeaderOnly,
   KeepAliveResponse,
   KeyValue,
   LeasesResponse,
@@ -103,6 +106,28 @@ export class FieldsPrinter implements Printer {
       this.#field('Hash', hash.hash);
       this.#sink.out('\n');
     }
+  }
+
+  alarms(answer: AlarmResponse): void {
+    // etcdctl ends here on an answer without a header, which is what etcd sends.
+    if (answer.header.cluster_id !== 0n) this.#header(answer.header);
+    for (const { memberID, alarm } of answer.alarms) {
+      this.#field('MemberID', memberID);
+      this.#field('AlarmType', alarmNames[alarm] ?? alarm);
+      this.#sink.out('\n');
+    }
+  }
+  leaderMoved(_from: bigint, _to: bigint, answer: HeaderOnly): void {
+    this.#header(answer.header);
+  }
+  snapshotSaved(file: string): void {
+    this.#sink.out(`Snapshot saved at ${file}\n`);
+  }
+  snapshotStatus({ hash, revision, totalKey, totalSize }: SnapshotStatus): void {
+    this.#field('Hash', hash);
+    this.#field('Revision', revision);
+    this.#field('Keys', totalKey);
+    this.#field('Size', totalSize);
   }
 
   #renewed(answer: { readonly header: Header; readonly ID: bigint; readonly TTL: bigint }): void {

@@ -2,11 +2,13 @@
  * The JSON format: the field names, their order and what is left out when empty are those of Go's structs in etcdctl.
  */
 import { type JsonValue, jsonText } from './go-text.ts';
-import type { EndpointHash, EndpointHealth, EndpointStatus, Printer, Sink } from './output.ts';
+import type { EndpointHash, EndpointHealth, EndpointStatus, Printer, Sink, SnapshotStatus } from './output.ts';
 import type {
+  AlarmResponse,
   DeleteRangeResponse,
   GrantResponse,
   Header,
+  HeaderOnly,
   KeepAliveResponse,
   KeyValue,
   LeasesResponse,
@@ -85,6 +87,21 @@ export class JsonPrinter implements Printer {
     );
   }
 
+  alarms(answer: AlarmResponse): void {
+    const alarms = answer.alarms.map(({ memberID, alarm }) => ({ memberID: some(memberID), alarm: some(alarm) }));
+    this.#print({ header: anyHeader(answer.header), alarms: listOrNone(alarms) });
+  }
+  leaderMoved(_from: bigint, _to: bigint, answer: HeaderOnly): void {
+    this.#print({ header: anyHeader(answer.header) });
+  }
+  snapshotSaved(file: string): void {
+    // As etcdctl: this one is no answer of the cluster.
+    this.#sink.out(`Snapshot saved at ${file}\n`);
+  }
+  snapshotStatus({ hash, revision, totalKey, totalSize }: SnapshotStatus): void {
+    this.#print({ hash, revision, totalKey, totalSize });
+  }
+
   #print(value: JsonValue): void {
     this.#sink.out(`${jsonText(value)}\n`);
   }
@@ -103,6 +120,11 @@ function statusObject(status: EndpointStatus['status']): JsonObject {
     dbSizeInUse: some(status.dbSizeInUse),
     isLearner: some(status.isLearner),
   };
+}
+
+/** Nothing where the server sent none. */
+function anyHeader(from: Header): JsonObject | undefined {
+  return from.cluster_id === 0n ? undefined : header(from);
 }
 
 function header(from: Header): JsonObject {

@@ -10,6 +10,9 @@ import {
   memberRows,
   type Printer,
   type Sink,
+  type SnapshotStatus,
+  snapshotColumns,
+  snapshotRow,
   statusColumns,
   statusRow,
 } from './output.ts';
@@ -41,6 +44,19 @@ export class TablePrinter implements Printer {
     this.#sink.out(table(['ENDPOINT', 'HASH'], rows));
   }
 
+  snapshotStatus(status: SnapshotStatus): void {
+    this.#sink.out(table(snapshotColumns, [snapshotRow(status)]));
+  }
+  snapshotSaved(file: string): void {
+    this.#sink.out(`Snapshot saved at ${file}\n`);
+  }
+
+  alarms(): void {
+    refuse();
+  }
+  leaderMoved(): void {
+    refuse();
+  }
   get(): void {
     refuse();
   }

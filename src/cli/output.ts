@@ -4,9 +4,11 @@
  */
 import { bytesText, hex16 } from './go-text.ts';
 import type {
+  AlarmResponse,
   DeleteRangeResponse,
   GrantResponse,
   HashKvResponse,
+  HeaderOnly,
   KeepAliveResponse,
   KeyValue,
   LeasesResponse,
@@ -59,6 +61,20 @@ export interface Printer {
   health(list: readonly EndpointHealth[]): void;
   status(list: readonly EndpointStatus[]): void;
   hashes(list: readonly EndpointHash[]): void;
+  alarms(answer: AlarmResponse): void;
+  leaderMoved(from: bigint, to: bigint, answer: HeaderOnly): void;
+  snapshotSaved(file: string): void;
+  snapshotStatus(status: SnapshotStatus): void;
+}
+
+/** What is in a snapshot file. */
+export interface SnapshotStatus {
+  /** The first 32 bits of the state's digest, as Maintenance.Hash has it. */
+  readonly hash: number;
+  readonly revision: number;
+  /** Versions of keys, as etcd counts. */
+  readonly totalKey: number;
+  readonly totalSize: number;
 }
 
 /** Options of the simple format. */
@@ -134,6 +150,21 @@ export class SimplePrinter implements Printer {
   hashes(list: readonly EndpointHash[]): void {
     for (const { endpoint, hash } of list) this.#line(`${endpoint}, ${hash.hash}`);
   }
+  alarms(answer: AlarmResponse): void {
+    for (const { memberID, alarm } of answer.alarms) {
+      const member = memberID === 0n ? '' : `memberID:${memberID} `;
+      this.#line(`${member}${alarm === 0 ? '' : `alarm:${alarmNames[alarm] ?? alarm} `}`);
+    }
+  }
+  leaderMoved(from: bigint, to: bigint): void {
+    this.#line(`Leadership transferred from ${from.toString(16)} to ${to.toString(16)}`);
+  }
+  snapshotSaved(file: string): void {
+    this.#line(`Snapshot saved at ${file}`);
+  }
+  snapshotStatus(status: SnapshotStatus): void {
+    this.#line(snapshotRow(status).join(', '));
+  }
 
   /** Keys and values are bytes: they go out untouched. */
   #keyValue(kv: KeyValue): void {
@@ -162,6 +193,17 @@ export function memberRows(answer: MemberListResponse): readonly (readonly strin
     member.clientURLs.join(','),
     String(member.isLearner),
   ]);
+}
+
+/** As etcd's enumeration spells them. */
+export const alarmNames: readonly string[] = ['NONE', 'NOSPACE', 'CORRUPT'];
+
+/** The columns of a snapshot's status. */
+export const snapshotColumns: readonly string[] = ['HASH', 'REVISION', 'TOTAL KEYS', 'TOTAL SIZE'];
+
+/** Its row. */
+export function snapshotRow({ hash, revision, totalKey, totalSize }: SnapshotStatus): readonly string[] {
+  return [hash.toString(16), String(revision), String(totalKey), bytesText(BigInt(totalSize))];
 }
 
 /** The columns of an endpoint status. */

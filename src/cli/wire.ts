@@ -83,6 +83,22 @@ export interface StatusResponse {
   readonly dbSizeInUse: bigint;
   readonly isLearner: boolean;
 }
+export interface AlarmMember {
+  readonly memberID: bigint;
+  /** NONE, NOSPACE or CORRUPT, or a number without a name. */
+  readonly alarm: number;
+}
+export interface AlarmResponse {
+  readonly header: Header;
+  readonly alarms: readonly AlarmMember[];
+}
+export interface SnapshotResponse {
+  readonly remaining_bytes: bigint;
+  readonly blob: Uint8Array;
+}
+export interface HeaderOnly {
+  readonly header: Header;
+}
 export interface HashKvResponse {
   readonly header: Header;
   readonly hash: number;
@@ -122,6 +138,10 @@ interface Calls {
   Lock: LockResponse;
   Campaign: CampaignResponse;
   Observe: LeaderResponse;
+  Alarm: AlarmResponse;
+  Defragment: HeaderOnly;
+  MoveLeader: HeaderOnly;
+  Snapshot: SnapshotResponse;
 }
 /** A call's name. */
 export type CallName = keyof Calls;
@@ -151,6 +171,10 @@ const services: Readonly<Record<CallName, string>> = {
   Lock: 'v3lockpb.Lock',
   Campaign: 'v3electionpb.Election',
   Observe: 'v3electionpb.Election',
+  Alarm: 'etcdserverpb.Maintenance',
+  Defragment: 'etcdserverpb.Maintenance',
+  MoveLeader: 'etcdserverpb.Maintenance',
+  Snapshot: 'etcdserverpb.Maintenance',
 };
 
 /** An answer without a header: all zeros, as Go reads it. */

@@ -28,8 +28,19 @@ export interface ImageSnapshot {
 
 /** Bytes that one read of the iterator may hold in native memory. */
 const readBytesMax = 1024 * 1024;
+/** More than the image has families of records; their keys begin with it. */
+const familiesMax = 16;
 /** Operations handed to LevelDB in one step of the event loop. */
 const opsPerStep = 2_000;
+
+/** What the types of `level` leave out, as it also stands for other stores. */
+interface Compactable {
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>;
+}
+
+function isCompactable(store: object): store is Compactable {
+  return 'compactRange' in store;
+}
 
 export class LevelImage implements Image {
   readonly #store: Store;
@@ -111,6 +122,17 @@ export class LevelImage implements Image {
       chunks: () => readChunks(store, moment),
       close: () => moment.close(),
     };
+  }
+
+  /**
+   * Merges all tables, so that what was deleted or replaced takes no more room. In LevelDB's own thread and one of libuv's: writes and
+   * reads go on. Family by family, as a merge that has begun delays a close.
+   */
+  async compact(): Promise<void> {
+    const store: object = this.#store;
+    assert(isCompactable(store), 'image: classic-level merges its tables when asked');
+    for (let family = 0; family < familiesMax && this.isOpen; family++)
+      await store.compactRange(Uint8Array.of(family), Uint8Array.of(family + 1));
   }
 
   /** Waits for the write under way and closes. The store's lock is free afterwards. */

@@ -12,6 +12,7 @@ import { removeTree, type StepSeam, syncDirectory } from './durable.ts';
 import { type Identity, writeIdentity } from './identity.ts';
 import type { LevelImage } from './level-image.ts';
 import type { ClosableWal, LogDisk } from './log-disk.ts';
+import { openSnapshotFile, type SnapshotFile } from './snapshot-file.ts';
 import { openSnapshot, type SnapshotSource } from './snapshot-read.ts';
 import { SnapshotStage } from './snapshot-stage.ts';
 import { type DiskSpace, measureSpace } from './space.ts';
@@ -92,6 +93,18 @@ export class MemberDisks {
   /** Opens the image as it is on disk for a stream to another member. Rejects if it holds nothing yet, or nothing good. */
   openSnapshot(): Promise<SnapshotSource> {
     return openSnapshot(this.#image);
+  }
+
+  /** Opens the image as it is on disk for a client that saves it. Rejects as `openSnapshot`. */
+  openSnapshotFile(): Promise<SnapshotFile> {
+    const hex = (id: bigint): string => id.toString(16).padStart(16, '0');
+    const { clusterId, memberId } = this.#identity;
+    return openSnapshotFile(this.#image, { cluster: hex(clusterId), member: hex(memberId) });
+  }
+
+  /** As `LevelImage.compact`. */
+  compactImage(): Promise<void> {
+    return this.#image.compact();
   }
 
   /**

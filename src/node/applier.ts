@@ -18,6 +18,8 @@ export class Applier {
   #writtenAtMs = 0;
   /** Applied index of the newest image write that returned. */
   #imageIndex: Index;
+  /** Who waits for the image to be on disk up to an index. */
+  #wanted: { readonly index: Index; readonly reply: () => void }[] = [];
   /** Streams under way: the log after their image must stay. */
   readonly #pins = new Map<MemberId, Index>();
 
@@ -37,11 +39,20 @@ export class Applier {
     return this.#writing;
   }
 
+  /** `reply` comes once the image on disk reflects everything up to `index`, which is applied. */
+  want(index: Index, reply: () => void): void {
+    this.#wanted.push({ index, reply });
+    this.#answer();
+  }
+
   /** Hands the image to disk when it is due: a second old or 4 MiB, and one at a time. With the disk low at once: no log goes before. */
   flush(machine: Machine, nowMs: number, diskLow: boolean): void {
     if (this.#writing || machine.pendingImageBytes === 0) return;
     const due =
-      diskLow || machine.pendingImageBytes >= imageFlushBytesMax || nowMs - this.#writtenAtMs >= imageFlushMsMax;
+      this.#wanted.length > 0 ||
+      diskLow ||
+      machine.pendingImageBytes >= imageFlushBytesMax ||
+      nowMs - this.#writtenAtMs >= imageFlushMsMax;
     if (!due) return;
     if (machine.appliedIndex > this.#raft.persistedIndex) return;
     const batch = machine.takeImageBatch();
@@ -59,6 +70,7 @@ export class Applier {
     assert(this.#writing && appliedIndex >= this.#imageIndex, 'S1: image writes return in order, one at a time');
     this.#writing = false;
     this.#imageIndex = appliedIndex;
+    this.#answer();
     this.#dropLog(diskLow);
   }
 
@@ -75,6 +87,13 @@ export class Applier {
   installed(index: Index): void {
     this.#imageIndex = index;
     this.#pins.clear();
+    this.#answer();
+  }
+
+  #answer(): void {
+    const reached = this.#wanted.filter(({ index }) => index <= this.#imageIndex);
+    if (reached.length > 0) this.#wanted = this.#wanted.filter(({ index }) => index > this.#imageIndex);
+    for (const { reply } of reached) reply();
   }
 
   #dropLog(diskLow: boolean): void {

@@ -70,6 +70,8 @@ export type Input =
   /** A whole image from `head.from` is staged and verified; `records` are its records in key order. */
   | { readonly type: 'snapshotStaged'; readonly head: SnapshotHead; readonly records: Iterable<ImageRecord> }
   | { readonly type: 'snapshotInstalled' }
+  /** Write the image soon; `reply` comes once all that is applied now is in it on disk. */
+  | { readonly type: 'flushImage'; readonly reply: () => void }
   /** Disk space left to us, measured by the host now and then. */
   | { readonly type: 'diskSpace'; readonly freeBytes: number; readonly reserveBytes: number }
   /** Hand leadership to `target` (NO_MEMBER: the most up-to-date follower). */

@@ -162,6 +162,9 @@ export class Node {
       case 'diskSpace':
         this.#clients.space.measured(input.freeBytes, input.reserveBytes, this.#machine, nowMs);
         break;
+      case 'flushImage':
+        this.#applier.want(this.#machine.appliedIndex, input.reply);
+        break;
       case 'transfer':
         input.reply(this.raft.transfer(input.target));
         break;
@@ -185,8 +188,7 @@ export class Node {
       case 'forwardCommands': {
         if (this.#clients.stopped) return;
         const current = this.#duty.isCurrent;
-        const noSpace = (command: Command): boolean =>
-          this.#clients.refusesForwarded(command, this.#machine, current, nowMs);
+        const noSpace = (command: Command) => this.#clients.refusesForwarded(command, this.#machine, current, nowMs);
         for (const refused of this.#forwards.take(message, this.options.member, this.#duty.leading, noSpace))
           this.#ports.peers.send(message.from, refused);
         return;

@@ -105,10 +105,9 @@ const rows = {
     'Unimplemented',
     'leasehold: changing the member list is not supported in 0.1; it comes with membership changes',
   ],
-  noMaintenance: [
-    'Unimplemented',
-    'leasehold: this maintenance call is not supported in 0.1; it comes with the operations release',
-  ],
+  // grpc-go's words for a method that it does not have, as etcd 3.4.
+  noDowngrade: ['Unimplemented', 'unknown method Downgrade for service etcdserverpb.Maintenance'],
+  imageUnreadable: ['Unavailable', 'leasehold: the image of this member cannot be read now; ask another member'],
   noAuth: ['Unimplemented', 'leasehold: users and roles are not supported in 0.1; they come with authentication'],
   internal: ['Internal', 'leasehold: internal error'],
 } as const satisfies Record<string, readonly [CodeName, string]>;

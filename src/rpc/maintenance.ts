@@ -1,4 +1,4 @@
-/** etcd's Maintenance service: status, hashes, moving the leader. Alarms are `alarm.ts`'s. */
+/** etcd's Maintenance service: status, hashes, moving the leader. Alarms are `alarm.ts`'s, snapshots `snapshot.ts`'s. */
 
 import { etcdVersion } from '../ops/version.ts';
 import { NO_MEMBER } from '../store/entry.ts';
@@ -9,9 +9,11 @@ import { bigintOf, int64Of, numberOf } from './int64.ts';
 import type { Member, MemberStatus } from './member.ts';
 import { wire } from './messages.ts';
 import { refusing, unary } from './method.ts';
+import { snapshotMethod } from './snapshot.ts';
 import type { ServiceTable } from './transport.ts';
 
-export function maintenanceService(member: Member): ServiceTable {
+/** `onBug`: see `toRpcError`. */
+export function maintenanceService(member: Member, onBug: (error: unknown) => void): ServiceTable {
   const headers = new Headers(member);
   return {
     '/etcdserverpb.Maintenance/Status': unary(wire.StatusRequest, wire.StatusResponse, async () => {
@@ -57,13 +59,18 @@ export function maintenanceService(member: Member): ServiceTable {
       },
     ),
     '/etcdserverpb.Maintenance/Alarm': alarmMethod(member),
-    '/etcdserverpb.Maintenance/Defragment': refusing('noMaintenance'),
-    '/etcdserverpb.Maintenance/Hash': refusing('noMaintenance'),
-    '/etcdserverpb.Maintenance/Snapshot': {
-      kind: 'serverStream',
-      call: (_request, outgoing) => outgoing.fail(rpcError('noMaintenance')),
-    },
-    '/etcdserverpb.Maintenance/Downgrade': refusing('noMaintenance'),
+    // Without a header, as etcd's.
+    '/etcdserverpb.Maintenance/Defragment': unary(wire.DefragmentRequest, wire.DefragmentResponse, async (_, ctx) => {
+      await member.defragment(ctx);
+      return {};
+    }),
+    '/etcdserverpb.Maintenance/Hash': unary(wire.HashRequest, wire.HashResponse, async () => {
+      // Of all there is, leases and alarms too: equal on members that have applied the same (D1).
+      const { digest, revision } = member.digest();
+      return { header: headers.at(revision), hash: Number.parseInt(digest.slice(0, 8), 16) };
+    }),
+    '/etcdserverpb.Maintenance/Snapshot': snapshotMethod(member, onBug),
+    '/etcdserverpb.Maintenance/Downgrade': refusing('noDowngrade'),
   };
 }
 

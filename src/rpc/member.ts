@@ -75,6 +75,15 @@ export interface StateDigest {
   readonly revision: number;
 }
 
+/** A snapshot file (decision 0014) on its way to one reader. Close it in any case. */
+export interface MemberSnapshot {
+  /** All but the hash at its end. */
+  readonly totalBytes: number;
+  /** To be gone through once. Throws `RpcError` where the image fails. */
+  readonly pieces: AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
 export interface MemberOptions {
   readonly name: string;
   /** Smallest TTL granted: ceil(1.5 election timeouts) in seconds, etcd's formula (server.go). */
@@ -109,5 +118,9 @@ export interface Member {
   digest(): StateDigest;
   /** Hands leadership over; true when `target` leads. */
   moveLeader(target: MemberId, patience: Patience): Promise<boolean>;
+  /** Tidies this member's disk, and answers when that is done. */
+  defragment(patience: Patience): Promise<void>;
+  /** Everything this member has applied by now, at one applied index. */
+  snapshot(patience: Patience): Promise<MemberSnapshot>;
   readonly options: MemberOptions;
 }

@@ -201,7 +201,10 @@ export interface HashKvResponse extends Answer {
   readonly compactRevision: Int;
   readonly hashRevision: Int;
 }
-
+export interface SnapshotResponse extends Answer {
+  readonly remainingBytes: Int;
+  readonly blob: Uint8Array;
+}
 export interface HealthResponse {
   readonly status: number;
 }
@@ -274,6 +277,12 @@ export const wire = {
   StatusResponse: wireType<StatusResponse>('etcdserverpb.StatusResponse'),
   HashKVRequest: wireType<{ readonly revision: Int }>('etcdserverpb.HashKVRequest'),
   HashKVResponse: wireType<HashKvResponse>('etcdserverpb.HashKVResponse'),
+  HashRequest: wireType<object>('etcdserverpb.HashRequest'),
+  HashResponse: wireType<Answer & { readonly hash: number }>('etcdserverpb.HashResponse'),
+  DefragmentRequest: wireType<object>('etcdserverpb.DefragmentRequest'),
+  DefragmentResponse: wireType<Answer>('etcdserverpb.DefragmentResponse'),
+  SnapshotRequest: wireType<object>('etcdserverpb.SnapshotRequest'),
+  SnapshotResponse: wireType<SnapshotResponse>('etcdserverpb.SnapshotResponse'),
   MoveLeaderRequest: wireType<{ readonly targetID: Int }>('etcdserverpb.MoveLeaderRequest'),
   MoveLeaderResponse: wireType<Answer>('etcdserverpb.MoveLeaderResponse'),
   AuthDisableRequest: wireType<object>('etcdserverpb.AuthDisableRequest'),

@@ -37,7 +37,7 @@ export function services(member: Member, { metrics, onBug, ...options }: Service
     ...lockService(member, queues),
     ...electionService(member, queues),
     ...clusterService(member),
-    ...maintenanceService(member),
+    ...maintenanceService(member, onBug),
     ...authService(member),
     ...healthService(member),
   };

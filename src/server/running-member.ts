@@ -21,6 +21,7 @@ import type { FirstMembership } from './membership.ts';
 import { listenFailure, type PeerPort } from './peer-port.ts';
 import { ServedMember } from './served-member.ts';
 import { TurnLoop } from './turn-loop.ts';
+import { Upkeep } from './upkeep.ts';
 
 /** Lessor ticks in a Raft tick (a heartbeat interval): expiry is looked for five times as often as heartbeats are sent. */
 const ticksPerRaftTick = 5;
@@ -118,6 +119,7 @@ export class RunningMember {
       maxRequestBytes: config.requestBytesMax,
       electionTimeoutMs: config.electionMs,
       requestTimeoutMs: config.requestTimeoutMs,
+      upkeep: new Upkeep(this.#node, disks, log),
       onUnavailable: () => this.#figures.proposalsFailed++,
     });
     const onBug = (error: unknown): void => this.#fatal(error instanceof Error ? error : new Error(String(error)));

@@ -11,6 +11,7 @@ import type {
   MemberEntry,
   MemberHeader,
   MemberOptions,
+  MemberSnapshot,
   MemberState,
   MemberStatus,
   Patience,
@@ -21,11 +22,13 @@ import type { Outcome } from '../state/outcome.ts';
 import type { MemberId } from '../store/entry.ts';
 import { NO_MEMBER } from '../store/entry.ts';
 import type { Hub } from '../watch/hub.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export interface ServedMemberOptions extends Omit<MemberOptions, 'newLeaseId' | 'minTtlSeconds'> {
   readonly clusterId: bigint;
   /** How long a request without a deadline of its own may take (etcd: 5 s + 2 election timeouts). */
   readonly requestTimeoutMs: number;
+  readonly upkeep: Upkeep;
   /** Hears of each request that ended without an outcome. */
   onUnavailable(): void;
 }
@@ -36,12 +39,14 @@ export class ServedMember implements Member {
   readonly #node: Node;
   readonly #clusterId: bigint;
   readonly #requestTimeoutMs: number;
+  readonly #upkeep: Upkeep;
   readonly #onUnavailable: () => void;
 
   constructor(node: Node, options: ServedMemberOptions) {
     this.#node = node;
     this.#clusterId = options.clusterId;
     this.#requestTimeoutMs = options.requestTimeoutMs;
+    this.#upkeep = options.upkeep;
     this.#onUnavailable = () => options.onUnavailable();
     this.hub = node.hub;
     const leaseIds = new LeaseIds(node.options.member);
@@ -158,6 +163,14 @@ export class ServedMember implements Member {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     return false;
+  }
+
+  defragment(patience: Patience): Promise<void> {
+    return this.#upkeep.defragment(this.#timeoutMs(patience));
+  }
+
+  snapshot(patience: Patience): Promise<MemberSnapshot> {
+    return this.#upkeep.snapshot(this.#timeoutMs(patience));
   }
 
   #question(kind: 'keepAlive' | 'timeToLive', id: LeaseId, patience: Patience): Promise<RenewalAnswer> {

@@ -7,6 +7,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
@@ -98,8 +99,18 @@ function mount(server: Server, root: protobuf.Root, name: string, script: Script
     call.on('end', () => call.end());
     call.on('error', () => {});
   };
+  /** What the script answers under `messages`, one after the other. */
+  const answers = (method: string) => (call: ServerWritableStream<Record<string, unknown>, object>) => {
+    const given = answer(method, call.request);
+    for (const message of 'messages' in given ? (given['messages'] as readonly object[]) : []) call.write(message);
+    if (typeof given['code'] === 'number') call.emit('error', given);
+    else call.end();
+  };
   const implementation = Object.fromEntries(
-    methods.map((method) => [method.name, method.requestStream === true ? stream(method.name) : unary(method.name)]),
+    methods.map(({ name: method, requestStream, responseStream }) => {
+      if (requestStream === true) return [method, stream(method)];
+      return [method, responseStream === true ? answers(method) : unary(method)];
+    }),
   );
   server.addService(definition, implementation);
 }

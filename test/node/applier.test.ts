@@ -85,3 +85,39 @@ test('S5: with the disk low the image is written at once, and no log is kept for
   applier.imageWritten(5, true);
   expect(dropped).toEqual([5]);
 });
+
+test('who wants the image on disk is answered when all that was applied is in it, and the write is not put off for that', () => {
+  const { applier, machine, raft, written, apply } = bench();
+  const answered: Index[] = [];
+  const want = (): void => {
+    const index = machine.appliedIndex;
+    applier.want(index, () => answered.push(index));
+  };
+  want();
+  expect(answered).toEqual([0]);
+  apply(2);
+  raft.persistedIndex = 2;
+  applier.flush(machine, 1, false);
+  expect(written).toEqual([]);
+  want();
+  applier.flush(machine, 2, false);
+  expect(written).toEqual([2]);
+  apply(1);
+  raft.persistedIndex = 3;
+  want();
+  applier.imageWritten(2, false);
+  expect(answered).toEqual([0, 2]);
+  applier.flush(machine, 3, false);
+  expect(written).toEqual([2, 3]);
+  applier.imageWritten(3, false);
+  expect(answered).toEqual([0, 2, 3]);
+  apply(1);
+  want();
+  // An installed snapshot holds more than was asked for.
+  applier.installed(9);
+  expect(answered).toEqual([0, 2, 3, 4]);
+  apply(1);
+  raft.persistedIndex = 5;
+  applier.flush(machine, 4, false);
+  expect(written).toEqual([2, 3]);
+});

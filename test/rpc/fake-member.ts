@@ -9,6 +9,7 @@ import type {
   MemberEntry,
   MemberHeader,
   MemberOptions,
+  MemberSnapshot,
   MemberStatus,
   StateDigest,
 } from '../../src/rpc/member.ts';
@@ -39,6 +40,10 @@ export class FakeMember implements Member {
   readonly moved: bigint[] = [];
   readonly proposed: Command[] = [];
   barriers = 0;
+  defragmented = 0;
+  snapshotOf: { readonly pieces: readonly Uint8Array[]; readonly failure?: Error } = { pieces: [] };
+  snapshotsOpen = 0;
+  piecesRead = 0;
   /** Keep-alives of these leases are answered when the test says so. */
   readonly held = new Map<LeaseId, (() => void)[]>();
   readonly #deadlines = new Map<LeaseId, number>();
@@ -129,7 +134,7 @@ export class FakeMember implements Member {
   }
 
   digest(): StateDigest {
-    return { index: 1, digest: '00', revision: this.header().revision };
+    return { ...this.state.digestAtIndex(), revision: this.header().revision };
   }
 
   header(): MemberHeader {
@@ -145,6 +150,27 @@ export class FakeMember implements Member {
       isLearner,
     });
     return [entry(otherMember, 'n2', false), entry(learner, 'n3', true), entry(memberId, 'n1', false)];
+  }
+
+  async defragment(): Promise<void> {
+    this.defragmented++;
+  }
+
+  async snapshot(): Promise<MemberSnapshot> {
+    const { pieces, failure } = this.snapshotOf;
+    const member = this;
+    this.snapshotsOpen++;
+    return {
+      totalBytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
+      pieces: (async function* () {
+        for (const piece of pieces) {
+          member.piecesRead++;
+          yield piece;
+        }
+        if (failure !== undefined) throw failure;
+      })(),
+      close: async () => void this.snapshotsOpen--,
+    };
   }
 
   async moveLeader(target: bigint): Promise<boolean> {

@@ -138,13 +138,34 @@ describe('Maintenance', () => {
     });
   });
 
-  test('what is not there yet says so', async () => {
-    for (const method of ['Maintenance/Defragment', 'Maintenance/Hash', 'Cluster/MemberAdd', 'Cluster/MemberRemove']) {
-      const answer = await client.raw(`/etcdserverpb.${method}`, bytes(''));
-      expect(answer).toMatchObject({ code: 12, text: expect.stringContaining('not supported in 0.1') });
+  test('Hash: of the whole state, leases and alarms too, equal for equal states', async () => {
+    const hash = async () =>
+      (await client.call('/etcdserverpb.Maintenance/Hash', wire.HashRequest, wire.HashResponse, {})).hash;
+    const first = await hash();
+    expect(first).toBe(Number.parseInt(fixture.member.state.digest().slice(0, 8), 16));
+    fixture.member.apply({ type: 'grant', id: 5n, ttlMs: 1_000 });
+    const second = await hash();
+    expect(second).not.toBe(first);
+    fixture.member.apply({ type: 'alarm', action: 'activate', member: 5n, kind: 'noSpace' });
+    expect(await hash()).not.toBe(second);
+  });
+
+  test('Defragment answers when it is done, without a header', async () => {
+    const path = '/etcdserverpb.Maintenance/Defragment';
+    const answer = await client.call(path, wire.DefragmentRequest, wire.DefragmentResponse, {});
+    expect(answer.header).toBeNull();
+    expect(fixture.member.defragmented).toBe(1);
+  });
+
+  test('what is not there says so', async () => {
+    for (const method of ['MemberAdd', 'MemberRemove', 'MemberUpdate', 'MemberPromote']) {
+      const answer = await client.raw(`/etcdserverpb.Cluster/${method}`, bytes(''));
+      expect(answer).toMatchObject({ code: 12, text: expect.stringContaining('it comes with membership changes') });
     }
-    const stream = client.serverStream('/etcdserverpb.Maintenance/Snapshot', bytes(''));
-    expect(await stream.status).toMatchObject({ code: 12 });
+    expect(await client.raw('/etcdserverpb.Maintenance/Downgrade', bytes(''))).toEqual({
+      code: 12,
+      text: 'unknown method Downgrade for service etcdserverpb.Maintenance',
+    });
   });
 });
 
