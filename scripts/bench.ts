@@ -7,10 +7,12 @@ import { parseArgs } from 'node:util';
 import { ProcessCluster } from '../test/cluster/processes.ts';
 import { hold } from './bench/hold.ts';
 import { massExpiry } from './bench/mass-expiry.ts';
-import { print, progress } from './bench/row.ts';
+import { print, progress, type Row } from './bench/row.ts';
 import { short } from './bench/short.ts';
+import { unary } from './bench/unary.ts';
+import { watchFanout } from './bench/watch-fanout.ts';
 
-const roads = ['short', 'mass-expiry', 'hold'] as const;
+const roads = ['short', 'mass-expiry', 'hold', 'unary', 'watch-fanout'] as const;
 type Road = (typeof roads)[number];
 
 const help = `Usage: npm run bench -- [road…] [flags]
@@ -20,11 +22,16 @@ Starts members as processes on free loopback ports, each road on fresh ones, and
   short         calls a second and their times: grant, put, time to live, read, keep-alive
   mass-expiry   leases with a key each that fall due together: how late they are gone, and that none is early
   hold          many leases held: memory of each member, and how soon they serve again after SIGKILL
+  unary         every unary call with 1 and with 64 clients: how many a second, and their times
+  watch-fanout  many watchers of the same keys, puts at a steady rate: events a second, how late, CPU of the members
                                                                     (default: short and mass-expiry)
   --leases=N    of mass-expiry (default 100000) or hold (default 1000000)
   --members=N   1, 3 or 5                                           (default 3)
   --ttl=S       of mass-expiry. Granting and renewing all must fit in half of it   (default 100)
-  --seconds=S   of each short row                                   (default 5)
+  --seconds=S   of each row of short and unary, and of the puts of watch-fanout    (default 5)
+  --watchers=N  of watch-fanout, in all                             (default 1000)
+  --streams=N   of watch-fanout, over all members                   (default 30)
+  --rate=N      puts a second of watch-fanout                       (default 20)
   -w json       one JSON object a row
   --help
 
@@ -45,6 +52,9 @@ function parsed() {
         members: { type: 'string', default: '3' },
         ttl: { type: 'string', default: '100' },
         seconds: { type: 'string', default: '5' },
+        watchers: { type: 'string', default: '1000' },
+        streams: { type: 'string', default: '30' },
+        rate: { type: 'string', default: '20' },
         'write-out': { type: 'string', short: 'w', default: 'simple' },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -67,6 +77,12 @@ const members = number('members', values.members);
 if (![1, 3, 5].includes(members)) mistake('--members must be 1, 3 or 5');
 const ttlSeconds = number('ttl', values.ttl);
 const seconds = number('seconds', values.seconds);
+const fanout = {
+  watchers: number('watchers', values.watchers),
+  streams: number('streams', values.streams),
+  putsPerSecond: number('rate', values.rate),
+  seconds,
+};
 const leasesGiven = values.leases === undefined ? undefined : number('leases', values.leases);
 if (!['simple', 'json'].includes(values['write-out'])) mistake('-w must be simple or json');
 const json = values['write-out'] === 'json';
@@ -78,9 +94,12 @@ const wanted: readonly Road[] =
 
 for (const road of wanted) {
   await onFreshCluster(async (cluster) => {
-    if (road === 'short') await short(cluster, seconds, (row) => print(row, json));
-    else if (road === 'hold') print(await hold(cluster, leasesGiven ?? 1_000_000), json);
-    else print(await massExpiry(cluster, { leases: leasesGiven ?? 100_000, ttlSeconds }), json);
+    const found = (row: Row): void => print(row, json);
+    if (road === 'short') await short(cluster, seconds, found);
+    else if (road === 'unary') await unary(cluster, seconds, found);
+    else if (road === 'watch-fanout') found(await watchFanout(cluster, fanout));
+    else if (road === 'hold') found(await hold(cluster, leasesGiven ?? 1_000_000));
+    else found(await massExpiry(cluster, { leases: leasesGiven ?? 100_000, ttlSeconds }));
   });
   const leasebench = process.env['LEASEBENCH'];
   if (road === 'mass-expiry' && leasebench !== undefined) await onFreshCluster((cluster) => runGo(cluster, leasebench));

@@ -72,6 +72,21 @@ export class Line {
     return this.call('/etcdserverpb.Lease/LeaseTimeToLive', request);
   }
 
+  /** A stream, one renewal on it, its answer, the end. Rejects if the lease is gone. */
+  keepAliveOnce(n: number): Promise<void> {
+    const stream = this.stream('/etcdserverpb.Lease/LeaseKeepAlive');
+    return new Promise((resolve, reject) => {
+      let isAlive = false;
+      stream.on('error', reject);
+      stream.on('data', (bytes: Uint8Array) => {
+        isAlive = numberOf(wire.LeaseKeepAliveResponse.decode(bytes).TTL) > 0;
+        stream.end();
+      });
+      stream.on('end', () => (isAlive ? resolve() : reject(new Error(`lease ${n} is gone`))));
+      stream.write(wire.LeaseKeepAliveRequest.encode({ ID: leaseId(n) }));
+    });
+  }
+
   /** A linearizable read of one key. */
   read(timeoutMs?: number): Promise<Uint8Array> {
     return this.call('/etcdserverpb.KV/Range', wire.RangeRequest.encode({ key: leaseKey(0) }), timeoutMs);

@@ -1,7 +1,8 @@
 /** Short rows: how many of one call a cluster answers in a second, and how long each takes. */
 import type { ProcessCluster } from '../../test/cluster/processes.ts';
 import { inFlight, Line, renewOn } from './client.ts';
-import { quantile, type Row } from './row.ts';
+import { figuresOf, timed } from './closed-loop.ts';
+import type { Row } from './row.ts';
 
 const ttlSeconds = 3_600;
 const streams = 16;
@@ -14,7 +15,7 @@ export async function short(cluster: ProcessCluster, seconds: number, found: (ro
   const closedLoop = async (road: string, clients: number, call: (n: number) => Promise<unknown>): Promise<void> => {
     // Unmeasured: connections, compilers.
     await timed(0.5, clients, call);
-    found({ road, figures: figuresOf(await timed(seconds, clients, call), seconds) });
+    found({ road, figures: figuresOf(await timed(seconds, clients, call)) });
   };
   const grant = (): Promise<unknown> => {
     const n = granted++;
@@ -53,30 +54,5 @@ async function keepAlives(lines: readonly Line[], leaseOf: (n: number) => number
     );
   });
   await Promise.all(renewals);
-  return { road: `keep-alive, ${streams} streams with ${window} in flight`, figures: figuresOf(tookMs, seconds) };
-}
-
-async function timed(seconds: number, clients: number, call: (n: number) => Promise<unknown>): Promise<number[]> {
-  const tookMs: number[] = [];
-  const endMs = performance.now() + seconds * 1_000;
-  let next = 0;
-  const client = async (): Promise<void> => {
-    while (performance.now() < endMs) {
-      const sentMs = performance.now();
-      await call(next++);
-      tookMs.push(performance.now() - sentMs);
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, client));
-  return tookMs;
-}
-
-function figuresOf(tookMs: readonly number[], seconds: number): Record<string, number> {
-  const sorted = Float64Array.from(tookMs).sort();
-  return {
-    perSecond: tookMs.length / seconds,
-    msMedian: quantile(sorted, 0.5),
-    msP99: quantile(sorted, 0.99),
-    msMax: quantile(sorted, 1),
-  };
+  return { road: `keep-alive, ${streams} streams with ${window} in flight`, figures: figuresOf({ tookMs, seconds }) };
 }

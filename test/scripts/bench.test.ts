@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { massExpiry } from '../../scripts/bench/mass-expiry.ts';
-import { quantile } from '../../scripts/bench/row.ts';
+import { quantile, type Row } from '../../scripts/bench/row.ts';
+import { unary } from '../../scripts/bench/unary.ts';
+import { watchFanout } from '../../scripts/bench/watch-fanout.ts';
 import { ProcessCluster } from '../cluster/processes.ts';
 
 const script = fileURLToPath(new URL('../../scripts/bench.ts', import.meta.url));
@@ -23,11 +25,31 @@ describe('bench', () => {
     }
   });
 
-  it.each([['sideways'], ['--members=2'], ['--ttl=0'], ['-w', 'xml'], ['--sideways']])('refuses %s %s', (...args) => {
-    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, ...args], { encoding: 'utf8' });
-    expect(stderr).toMatch(/^bench: .*--help lists all\n$/);
-    expect(status).toBe(2);
+  it('asks every unary call, and brings every event to every watcher', { timeout: 120_000 }, async () => {
+    const cluster = await ProcessCluster.start({ members: 1, proxied: false });
+    try {
+      await cluster.ready();
+      const rows: Row[] = [];
+      await unary(cluster, 0.1, (row) => rows.push(row));
+      expect(rows.length).toBeGreaterThanOrEqual(20);
+      for (const { road, figures } of rows) expect(figures['perSecond'], road).toBeGreaterThan(0);
+      const { figures } = await watchFanout(cluster, { watchers: 50, streams: 3, putsPerSecond: 20, seconds: 1 });
+      expect(figures).toMatchObject({ puts: 20, events: 1_000, missing: 0 });
+    } finally {
+      await cluster.stop();
+    }
   });
+
+  it.each([['sideways'], ['--members=2'], ['--ttl=0'], ['-w', 'xml'], ['--rate=x'], ['--sideways']])(
+    'refuses %s %s',
+    (...args) => {
+      const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, ...args], {
+        encoding: 'utf8',
+      });
+      expect(stderr).toMatch(/^bench: .*--help lists all\n$/);
+      expect(status).toBe(2);
+    },
+  );
 
   it('takes quantiles of what is sorted', () => {
     expect([quantile([], 0.5), quantile([1, 2, 3, 4], 0.5), quantile([1, 2, 3], 1), quantile([7], 0)]).toEqual([
