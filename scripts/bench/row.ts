@@ -40,6 +40,24 @@ export function residentMib(pid: number): number {
   }
 }
 
+/** A clock tick of /proc (USER_HZ). */
+const tickSeconds = 0.01;
+
+/** CPU that these have used so far, together; 0 where there is no /proc. */
+export function cpuSeconds(members: readonly { readonly pid: number }[]): number {
+  let ticks = 0;
+  for (const { pid } of members) {
+    try {
+      // After the name in brackets: state is field 3, user and system time fields 14 and 15.
+      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').pop()?.split(' ') ?? [];
+      ticks += Number(fields[11]) + Number(fields[12]);
+    } catch {
+      return 0;
+    }
+  }
+  return ticks * tickSeconds;
+}
+
 function rounded(value: number): string {
   return Number.isInteger(value)
     ? value.toLocaleString('en')

@@ -1,10 +1,13 @@
-/** Every unary call there is, with one client and with many: how many are answered in a second, and how long each takes. */
+/**
+ * Every unary call there is, with one client and with many: how many are answered in a second, how long each takes, and what it costs
+ * the members together.
+ */
 import { numberOf } from '../../src/rpc/int64.ts';
 import { wire } from '../../src/rpc/messages.ts';
 import type { ProcessCluster } from '../../test/cluster/processes.ts';
 import { inFlight, Line, leaseId, leaseKey } from './client.ts';
 import { figuresOf, timed } from './closed-loop.ts';
-import { progress, type Row } from './row.ts';
+import { cpuSeconds, progress, type Row } from './row.ts';
 
 const clientCounts: readonly number[] = [1, 64];
 const ttlSeconds = 3_600;
@@ -27,10 +30,12 @@ export async function unary(cluster: ProcessCluster, seconds: number, found: (ro
     for (const measured of await calls(lines, Math.min(suppliesMax, Math.ceil(seconds * 4_000)))) {
       for (const clients of clientCounts) {
         const callsMax = await measured.prepare?.();
+        const cpuBefore = cpuSeconds(cluster.members);
         const loop = await timed(seconds, clients, (n) => measured.call(n), callsMax);
+        const cpu = (cpuSeconds(cluster.members) - cpuBefore) * 1e6;
         found({
           road: `${measured.name}, ${clients} ${clients === 1 ? 'client' : 'clients'}`,
-          figures: figuresOf(loop),
+          figures: { ...figuresOf(loop), memberCpuMicrosPerCall: cpu / Math.max(1, loop.tookMs.length) },
         });
       }
     }

@@ -2,12 +2,11 @@
  * Many watchers of the same keys, puts at a steady rate: how many events reach them in a second, how late, and what an event costs the
  * members. The load's own share is not small: it decodes every response on the same machine.
  */
-import { readFileSync } from 'node:fs';
 import { numberOf } from '../../src/rpc/int64.ts';
 import { wire } from '../../src/rpc/messages.ts';
 import { type ProcessCluster, pause } from '../../test/cluster/processes.ts';
 import { Line } from './client.ts';
-import { progress, quantile, type Row } from './row.ts';
+import { cpuSeconds, progress, quantile, type Row } from './row.ts';
 
 export interface FanoutOptions {
   /** In all, on `streams` streams, over all members. */
@@ -20,8 +19,6 @@ export interface FanoutOptions {
 const prefix = 'bench/watched/';
 /** Whoever has not heard by then has missed it. */
 const stragglersMsMax = 30_000;
-/** A clock tick of /proc (USER_HZ). */
-const tickSeconds = 0.01;
 
 export async function watchFanout(cluster: ProcessCluster, options: FanoutOptions): Promise<Row> {
   const { watchers, streams, putsPerSecond, seconds } = options;
@@ -46,7 +43,7 @@ export async function watchFanout(cluster: ProcessCluster, options: FanoutOption
     await Promise.all(opened);
     progress(`${watchers} watchers on ${streams} streams`);
 
-    const cpuBefore = cpuSeconds(cluster);
+    const cpuBefore = cpuSeconds(cluster.members);
     const startMs = performance.now();
     const answers: Promise<unknown>[] = [];
     for (let put = 0; put < puts; put++) {
@@ -63,7 +60,7 @@ export async function watchFanout(cluster: ProcessCluster, options: FanoutOption
     const endMs = performance.now() + stragglersMsMax;
     while (seen < puts * watchers && performance.now() < endMs) await pause(5);
     const took = (performance.now() - startMs) / 1_000;
-    const cpu = cpuSeconds(cluster) - cpuBefore;
+    const cpu = cpuSeconds(cluster.members) - cpuBefore;
     const sorted = lateMs.subarray(0, seen).sort();
     return {
       road: `watch-fanout: ${watchers} watchers on ${streams} streams, ${putsPerSecond} puts a second, ${cluster.members.length} members`,
@@ -116,19 +113,4 @@ function openWatchers(
     for (let at = 0; at < count; at++) stream.write(wire.WatchRequest.encode({ createRequest: { key, rangeEnd } }));
     if (count === 0) resolve();
   });
-}
-
-/** CPU that the members have used so far; 0 where there is no /proc. */
-function cpuSeconds(cluster: ProcessCluster): number {
-  let ticks = 0;
-  for (const { pid } of cluster.members) {
-    try {
-      // After the name in brackets: state is field 3, user and system time fields 14 and 15.
-      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').pop()?.split(' ') ?? [];
-      ticks += Number(fields[11]) + Number(fields[12]);
-    } catch {
-      return 0;
-    }
-  }
-  return ticks * tickSeconds;
 }

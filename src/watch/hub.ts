@@ -2,7 +2,8 @@
  * Owns the way from applied revisions to watchers. `advance` runs after applies and only *wakes*; reading happens in `pull`, at the
  * reader's pace and out of the history in memory, so no reader can delay an apply or make the hub hold bytes for it (W12).
  * Does not own streams, encoding or progress timers (rpc). Keeps W1 ordered, W2 unique, W3 gapless, W4 atomic per revision,
- * W7 filters and range, W8 prev_kv, W9 compacted is said, W10 only applied events and nothing before a future start.
+ * W7 filters and range, W8 prev_kv, W9 compacted is said, W10 only applied events and nothing before a future start, W11 whom the
+ * news concern is woken.
  */
 import { assert } from '../base/assert.ts';
 import { watchersMax, watchRevisionsPerPullMax } from '../base/limits.ts';

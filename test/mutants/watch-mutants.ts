@@ -20,6 +20,19 @@ export const watchMutants: readonly Mutant[] = [
     hunts: ['sim:usual'],
   },
   {
+    id: 'M33c',
+    what: 'a watcher that has seen everything is not woken by what comes next',
+    edits: [
+      edit(
+        hub,
+        '    // Only now, as a wake may cancel or add watchers.\n    for (const watcher of woken) if (!watcher.cancelled) watcher.wake(watcher);',
+        '    // Only now, as a wake may cancel or add watchers.\n    for (const watcher of woken) if (watcher.cancelled) watcher.wake(watcher);',
+      ),
+    ],
+    caughtBy: ['W11', 'W3'],
+    hunts: ['sim:usual'],
+  },
+  {
     id: 'M34',
     what: 'a watcher that lags is told that it has seen everything',
     edits: [

@@ -69,6 +69,8 @@ export interface WatchRecord {
   readonly prevKv: boolean;
   readonly noPut: boolean;
   readonly noDelete: boolean;
+  /** How long its client takes before each reading. */
+  readonly slowMs: number;
   /** First revision asked for; 0: the one after `createdRevision`. */
   readonly startRevision: number;
   readonly sentMs: number;

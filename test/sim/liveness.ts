@@ -1,7 +1,8 @@
 /**
- * The liveness phase: who is healed, and what they then owe (V1, V2, V3, V6). Bounds are those of reliability.md §2. What the healed
+ * The liveness phase: who is healed, and what they then owe (V1, V2, V3, V6, W11). Bounds are those of reliability.md §2. What the healed
  * say is for the observer's checks.
  */
+import type { WatchRecord } from './history.ts';
 import type { SimMember } from './member.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
@@ -49,6 +50,24 @@ export function converge(world: World, core: readonly SimMember[]): void {
     const where = core.map(({ name, node }) => `${name} ${node?.machine.appliedIndex ?? 'down'}`);
     throw new Violation('V2', `the core did not reach one applied index: ${where.join(', ')}`);
   }
+}
+
+/** W11: how long after the last write a watch may take to be told of it, at a member that is up to date. */
+export const catchUpMsMax = 5_000;
+/** A client slower than this lags by its own pace. */
+const promptMsMax = 20;
+
+/** W11: the open watches of prompt clients at members of the core, once nobody of the core is behind (till then there is V2). */
+export function catchUp({ clients, observer }: World, core: readonly SimMember[]): void {
+  const [first] = core;
+  const revision = first?.node?.machine.revision;
+  if (revision === undefined || core.some(({ node }) => node?.machine.revision !== revision)) return;
+  const isDue = ({ endedMs, slowMs, connections }: WatchRecord): boolean => {
+    const last = connections.at(-1);
+    if (endedMs !== undefined || slowMs > promptMsMax || last === undefined) return false;
+    return core.some(({ index }) => index === last.member);
+  };
+  observer.watchesDue(clients.watches.filter(isDue), revision);
 }
 
 /** V3, V6: everything asked of a living member was answered, and nothing is left lying about. */

@@ -79,6 +79,8 @@ export interface Observer {
   /** The client took these; they are in the record already, and so is the revision they bring it to. */
   watched(watch: WatchRecord, events: readonly EventView[], member: Watched): void;
   watchEnded(watch: WatchRecord): void;
+  /** These had the time they needed to be told everything up to `revision`. */
+  watchesDue(watches: readonly WatchRecord[], revision: number): void;
   /** A fault strikes, or (`over`) is over. */
   fault(fault: Fault, over: boolean, nowMs: number): void;
   /** The liveness phase begins: from here on the core is whole. */

@@ -4,7 +4,7 @@
  */
 import { withVirtualGlobals } from './ambient.ts';
 import { Checks } from './checks/checks.ts';
-import { assertAtRest, converge, coreOf, settle } from './liveness.ts';
+import { assertAtRest, catchUp, catchUpMsMax, converge, coreOf, settle } from './liveness.ts';
 import type { Observer, RunContext } from './observer.ts';
 import { Failure, type RunHooks, type RunReport } from './report.ts';
 import type { Schedule } from './schedule.ts';
@@ -48,7 +48,9 @@ function runWorld(world: World): RunReport {
     world.run(Math.max(0, schedule.faultsMs + loadMs - timeline.nowMs));
   }
   workload.running = false;
-  world.run(quietMs);
+  world.run(catchUpMsMax);
+  if (core !== undefined) catchUp(world, core);
+  world.run(quietMs - catchUpMsMax);
   if (core !== undefined) converge(world, core);
   assertAtRest(world, core ?? []);
   if (core !== undefined)

@@ -48,6 +48,7 @@ class Watching {
       prevKv: op.prevKv,
       noPut: op.noPut,
       noDelete: op.noDelete,
+      slowMs: op.slowMs,
       startRevision,
       sentMs: world.nowMs,
       createdRevision: undefined,

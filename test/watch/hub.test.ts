@@ -30,7 +30,7 @@ function drain(hub: Hub, watcher: Watcher, bytesMax = 1e9): string[] {
   return lines;
 }
 
-test('from now on: nothing old, then each revision that concerns it, woken once', () => {
+test('W11: from now on: nothing old, then each revision that concerns it, woken once', () => {
   const history = new ToyHistory();
   const hub = new Hub(history);
   history.append({ type: 'put', key: 'a', value: 'old' });

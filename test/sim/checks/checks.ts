@@ -219,6 +219,10 @@ export class Checks implements Observer {
     this.#watching.ended(watch);
   }
 
+  watchesDue(watches: readonly WatchRecord[], revision: number): void {
+    for (const watch of watches) this.#watching.due(watch, revision);
+  }
+
   // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   fault(): void {

@@ -2,7 +2,7 @@
  * What watchers are told, against the model's events, over whole client sessions with all their connections (W5): in order (W1), each
  * once (W2), none left out (W3), whole revisions (W4), no bookmark ahead of what was delivered (W6), only what was asked for
  * (W7), with the exact value before (W8), no false word of compaction (W9), nothing that is not applied and nothing before the
- * start (W10), in bounded pieces (W12). Goes along with every session; looks at each revision once.
+ * start (W10), soon (W11), in bounded pieces (W12). Goes along with every session; looks at each revision once.
  */
 import { byteString } from '../../../src/base/bytes.ts';
 import type { EventView } from '../../../src/state/history.ts';
@@ -64,12 +64,21 @@ export class WatchChecks {
       fail('W9', `${name(watch)}: told that ${watch.startRevision} is compacted, and nothing ever was`);
   }
 
-  /** It had all the time it needed: nothing up to `revision` may be missing. */
+  /** Its member has been up to date for as long as catching up may take: nothing up to `revision` may be missing. */
+  due(watch: WatchRecord, revision: number): void {
+    this.#whole(watch, revision, 'W11');
+  }
+
+  /** The run is over: nothing up to `revision` may be missing. */
   complete(watch: WatchRecord, revision: number): void {
+    this.#whole(watch, revision, 'W3');
+  }
+
+  #whole(watch: WatchRecord, revision: number, id: 'W3' | 'W11'): void {
     const session = this.#begun(watch);
     const missed = session === undefined ? undefined : this.#skip(watch, session, revision);
     if (missed !== undefined)
-      fail('W3', `${name(watch)}: the ${missed.type} of ${missed.key} at ${session?.next} never came`);
+      fail(id, `${name(watch)}: the ${missed.type} of ${missed.key} at ${session?.next} has not come`);
   }
 
   /** Undefined until the watch was created somewhere. */

@@ -165,6 +165,7 @@ export class Story {
       prevKv: false,
       noPut: false,
       noDelete: false,
+      slowMs: 0,
       startRevision,
       sentMs: 0,
       createdRevision: this.machine.revision,

@@ -101,6 +101,12 @@ export const badWatchHistories: readonly Row[] = [
     watch.connections.push({ member: 1, atMs: 50, startRevision: 4, firstEvent: 2 });
     story.give(watch, story.events(false, 3, 4));
   }),
+  bad('a watch whose member is up to date is not told of the last change', 'W11', (story) => {
+    const watch = story.watch('a', 'c');
+    changes(story);
+    story.give(watch, story.events(false, 2, 3));
+    story.watching.due(watch, 6);
+  }),
   bad('a resumed watch begins one too late', 'W3', (story) => {
     const watch = story.watch('a', 'c');
     changes(story);
@@ -125,6 +131,7 @@ export const legalWatchHistories: readonly Row[] = [
       watch.connections.push({ member: 2, atMs: 60, startRevision: 4, firstEvent: 2 });
       story.give(watch, story.events(true, 4), 5);
       story.give(watch, story.events(true, 6));
+      story.watching.due(watch, 6);
       story.watching.complete(watch, 6);
     },
   },
