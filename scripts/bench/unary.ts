@@ -7,7 +7,7 @@ import { wire } from '../../src/rpc/messages.ts';
 import type { ProcessCluster } from '../../test/cluster/processes.ts';
 import { inFlight, Line, leaseId, leaseKey } from './client.ts';
 import { figuresOf, timed } from './closed-loop.ts';
-import { cpuSeconds, progress, type Row } from './row.ts';
+import { cpuSeconds, type Row } from './row.ts';
 
 const clientCounts: readonly number[] = [1, 64];
 const ttlSeconds = 3_600;
@@ -63,7 +63,7 @@ async function calls(lines: readonly Line[], supplies: number): Promise<readonly
 
   let revoked = 0;
   let compacted = 0;
-  const measured: Measured[] = [
+  return [
     { name: 'grant', call: grant },
     { name: 'put', call: put },
     { name: 'put with a lease', call: (n) => lineOf(n).putLeased(some(n)) },
@@ -82,13 +82,6 @@ async function calls(lines: readonly Line[], supplies: number): Promise<readonly
       },
       call: (n) => call(n, 'Lease/LeaseRevoke', wire.LeaseRevokeRequest.encode({ ID: leaseId(revoked + n) })),
     },
-  ];
-  if (!(await compacts(lineOf(0)))) {
-    progress('no compaction here: left out');
-    return measured;
-  }
-  return [
-    ...measured,
     {
       name: 'compact (a revision each)',
       prepare: async () => {
@@ -98,7 +91,8 @@ async function calls(lines: readonly Line[], supplies: number): Promise<readonly
         return supplies;
       },
       // Of two at the same time the later one may come first; the other is then told that this is compacted already.
-      call: (n) => call(n, 'KV/Compact', compaction(compacted + n)).catch(unlessCompacted),
+      call: (n) =>
+        call(n, 'KV/Compact', wire.CompactionRequest.encode({ revision: compacted + n })).catch(unlessCompacted),
     },
   ];
 }
@@ -113,27 +107,8 @@ function comparedPut(n: number): Uint8Array {
   });
 }
 
-/** A CompactionRequest: field 1, the revision. */
-function compaction(revision: number): Uint8Array {
-  const bytes = [0x08];
-  let rest = revision;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
-  return Buffer.from([...bytes, rest]);
-}
-
 const outOfRange = 11;
-const unimplemented = 12;
 
 function unlessCompacted(error: { code?: number }): void {
   if (error.code !== outOfRange) throw error;
-}
-
-/** Whether this member knows how to compact. */
-async function compacts(line: Line): Promise<boolean> {
-  try {
-    await line.call('/etcdserverpb.KV/Compact', compaction(1));
-  } catch (error) {
-    return (error as { code?: number }).code !== unimplemented;
-  }
-  return true;
 }

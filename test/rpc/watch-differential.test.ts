@@ -164,6 +164,7 @@ test.skipIf(!etcdInstalled)(
     const [ours, theirs] = await bothSides();
     let revision = fixture.member.state.revision;
     let events = 0;
+    let compacted = 0;
     for (let at = 0; at < stepsMax; at++) {
       const step = randomStep(random, revision);
       const where = `seed ${seed}, step ${at}: ${JSON.stringify(step)}`;
@@ -181,10 +182,12 @@ test.skipIf(!etcdInstalled)(
       const mine = ours.take(past);
       expect(mine, where).toEqual(theirs.take(past));
       if (JSON.stringify(mine).includes('"kv"')) events++;
+      if (/"compactRevision":("[1-9]|\{"low":[1-9])/.test(JSON.stringify(mine))) compacted++;
       revision = fixture.member.state.revision;
     }
     for (const side of [ours, theirs]) side.cancel();
     expect(events, 'the script shows events').toBeGreaterThan(stepsMax / 10);
+    expect(compacted, 'the script shows starts that are compacted').toBeGreaterThan(stepsMax / 100);
   },
 );
 
@@ -193,7 +196,7 @@ const ends = ['', '', '', '\0', 'b', 'c', 'l', 'a'];
 const leases = [7, 8, 9];
 
 function randomStep(random: Prng, revision: number): Step {
-  const dice = random.below(20);
+  const dice = random.below(21);
   if (dice < 6) return { type: 'create', create: randomCreate(random, revision) };
   if (dice < 8) return { type: 'cancel', watchId: random.below(25) };
   const put = () => ({
@@ -203,6 +206,11 @@ function randomStep(random: Prng, revision: number): Step {
   });
   const del = () => ({ key: bytes(random.pick(keys)), rangeEnd: bytes(random.pick(ends)) });
   const write = (name: string, request: Uint8Array): Step => ({ type: 'write', name, request });
+  if (dice === 20) {
+    // Mostly far back, now and then everything, or what may not be.
+    const to = random.pick([random.between(1, revision), random.between(1, revision), revision, revision + 1]);
+    return write('KV/Compact', wire.CompactionRequest.encode({ revision: Math.floor(to * random.pick([0.5, 1])) }));
+  }
   if (dice < 13) return write('KV/Put', wire.PutRequest.encode(put()));
   if (dice < 15) return write('KV/DeleteRange', wire.DeleteRangeRequest.encode(del()));
   const ID = random.pick(leases);
