@@ -160,6 +160,7 @@ export class Duty {
 
   /** A command was applied, whatever came of it. */
   commandApplied(command: Command): void {
+    if (command.type === 'sweep') this.#sweeps.applied(command);
     if (this.primary.term === undefined) return;
     if (command.type === 'revoke') this.primary.revokeSettled(command.id);
     else if (command.type === 'expire' || command.type === 'checkpoint' || command.type === 'clear')

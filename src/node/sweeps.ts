@@ -35,6 +35,11 @@ export class Sweeps {
     return this.#proposed;
   }
 
+  /** A sweep was applied. The next compaction begins before where it ended, so what is proposed then is another one. */
+  applied(sweep: Sweep): void {
+    if (this.#proposed !== undefined && !isBefore(sweep, this.#proposed)) this.undecided();
+  }
+
   /** What was decided last was not proposed after all, or its term is over. */
   undecided(): void {
     this.#proposed = undefined;

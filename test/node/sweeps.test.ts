@@ -63,6 +63,22 @@ test('the leader sweeps after a compaction, whoever waits is told once memory an
   expect(lone.said()).toEqual(['reached']);
 });
 
+test('one compaction after another, the next also before the leader has looked again: each is swept', () => {
+  const lone = new LoneNode().lead().ack();
+  for (let round = 0; round < 3; round++) {
+    lone.propose(put('k', `${round}`)).ack();
+    lone.propose({ type: 'compact', revision: lone.node.machine.revision }).ack();
+    expect(lone.node.machine.compaction.position).toBeDefined();
+    lone.tick();
+    // The sweep is in the log, and the next compaction right behind it: both are applied in one turn.
+    if (round === 1)
+      lone.propose(put('k', 'next')).propose({ type: 'compact', revision: lone.node.machine.revision + 1 });
+    lone.ack();
+    for (let turns = 0; turns < 3; turns++) lone.tick().ack();
+    expect(lone.node.machine.compaction.position).toBeUndefined();
+  }
+});
+
 test('a follower sweeps only when the log says so, and takes no sweep from another follower', () => {
   const lone = new LoneNode();
   const commands = [put('k', '1'), put('k', '2'), { type: 'compact', revision: 3 } as const];
