@@ -89,6 +89,5 @@ export const notThere: Readonly<Record<number, string>> = {
   28: 'no users and roles yet',
   44: 'no users and roles yet',
   51: 'membership does not change yet, so there are no learners',
-  76: 'no compaction yet',
   78: 'no backup and restore yet',
 };

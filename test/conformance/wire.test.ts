@@ -445,6 +445,30 @@ test('C75 asked again because an answer was lost: a revoke is NotFound, a grant 
   await one().revoke(7_575n);
 });
 
+test('C76 a revoke at R, compacted at R: watches from before are cancelled with it, reads before refused; at R the keys are gone', async () => {
+  const { id } = await grant(one(), 60n);
+  await caller(1).put('c76/a', 'x', id);
+  await caller(2).put('c76/b', 'x', id);
+  const at = await revoke(one(), id);
+  const path = '/etcdserverpb.KV/Compact';
+  await caller(1).client.call(path, wire.CompactionRequest, wire.CompactionResponse, { revision: at, physical: true });
+  const keys = { key: bytes('c76/'), rangeEnd: bytes('c760') };
+  for (const by of callers) {
+    await by.count('c76');
+    const watch = by.client.watch();
+    watch.send({ createRequest: { ...keys, startRevision: at - 1 } });
+    expect((await watch.next()).created).toBe(true);
+    const ended = await watch.next();
+    expect([ended.canceled, numberOf(ended.compactRevision), ended.events]).toEqual([true, at, []]);
+    watch.raw.cancel();
+    await expect(range(by, { ...keys, revision: at - 1 })).rejects.toEqual({
+      code: 11,
+      text: 'etcdserver: mvcc: required revision has been compacted',
+    });
+    expect(numberOf((await range(by, { ...keys, revision: at })).count)).toBe(0);
+  }
+});
+
 test('C77 20,000 keys go with one lease: fragments of one revision, the last one says so; reads see all or none', async () => {
   const count = 20_000;
   const { id } = await grant(one(), 300n);

@@ -247,6 +247,48 @@ test('watches: from a revision, a prefix, what was before, commands for each eve
   });
 });
 
+test('compaction: what is left, what is refused, a watch from before', async () => {
+  await same(async (side) => {
+    const revisionOf = ({ out }: Run): number => Number(/"revision":(\d+)/.exec(out)?.[1]);
+    const first = revisionOf(await side.run('put c/a 1 -w json'));
+    await side.run('put c/a 2');
+    await side.run('del c/a');
+    await side.run('put c/a 3');
+    const { out } = await side.run(`compaction ${first + 2}`);
+    const said = [
+      out.replace(String(first + 2), '<revision>'),
+      await side.run(`get c/a --rev=${first + 1}`),
+      await side.run(`get c/a --rev=${first + 2}`),
+      await side.run('get c/a'),
+      await side.run(`compaction ${first + 2}`),
+      await side.run('compaction 1000000'),
+      await side.run('compaction x'),
+      (await side.run(`compaction ${first + 3} --physical`)).code,
+    ];
+    const watch = new Running(side.endpoint, ['watch', 'c/a', `--rev=${first}`]);
+    const ended = await watch.ended;
+    return [said, ended.out.replace(/\d+/g, '#'), ended.code];
+  });
+});
+
+test('alarms: listed, what they refuse, disarmed', async () => {
+  await same(async (side) => {
+    const raised = await fetch(`http://${side.endpoint}/v3/maintenance/alarm`, {
+      method: 'POST',
+      body: '{"action":"ACTIVATE","memberID":"5","alarm":"NOSPACE"}',
+    });
+    const seen = [
+      raised.status,
+      await side.run('alarm list'),
+      await side.run('put alarmed x'),
+      await side.run('lease grant 60'),
+    ];
+    seen.push(await side.run('del alarmed'), await side.run('get alarmed'), await side.run('endpoint health'));
+    seen.push(await side.run('alarm disarm'), await side.run('alarm list'), await side.run('put alarmed x'));
+    return seen.map((each) => (typeof each === 'number' ? each : [side.mask.of(each.out), each.code]));
+  });
+});
+
 test('locks: held by one, waited for, given up with the command', async () => {
   await same(async (side) => {
     const holding = new Running(side.endpoint, ['lock', 'door', '--ttl=5']);

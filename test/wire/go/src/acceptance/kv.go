@@ -194,7 +194,29 @@ func kubernetes(s *scenario) {
 			break
 		}
 	}
-	_, err := s.client.Revoke(context.Background(), lease)
+	// Who compacts is agreed on by the version of a key.
+	compact := func(version, revision int64) {
+		ctx, cancel := within(10 * time.Second)
+		defer cancel()
+		answer, err := s.client.KV.Txn(ctx).If(clientv3.Compare(clientv3.Version(p+"compact_rev_key"), "=", version)).
+			Then(clientv3.OpPut(p+"compact_rev_key", fmt.Sprint(revision))).Else(clientv3.OpGet(p + "compact_rev_key")).Commit()
+		s.must(err)
+		s.say("compacts at version %d: %v", version, answer.Succeeded)
+		if answer.Succeeded {
+			_, err = s.client.Compact(ctx, revision)
+			s.must(err)
+		}
+	}
+	compact(0, base+6)
+	compact(0, base+6)
+	past, pastCancel := within(10 * time.Second)
+	defer pastCancel()
+	_, err := s.client.Get(past, p+"pods/", clientv3.WithPrefix(), clientv3.WithRev(base+5))
+	s.say("page before: %v", err)
+	for answer := range s.client.Watch(past, p+"pods/", clientv3.WithPrefix(), clientv3.WithRev(base+1)) {
+		s.say("watch from before: %v, compacted at +%d", answer.Err(), answer.CompactRevision-base)
+	}
+	_, err = s.client.Revoke(context.Background(), lease)
 	s.must(err)
 	s.say("without the lease: %s", s.keys("pods/"))
 }
