@@ -1,5 +1,5 @@
 /**
- * `leasectl put`, `get` and `del`, with etcdctl's flags, outputs and complaints.
+ * `leasectl put`, `get`, `del` and `compaction`, with etcdctl's flags, outputs and complaints.
  */
 import { badArgs, badUsage, type Command, Exit, exitCodes, leaseArgument, switchFlag, valueFlag } from './context.ts';
 import { parseInt64 } from './go-text.ts';
@@ -127,6 +127,23 @@ const del: Command = {
   },
 };
 
+const compaction: Command = {
+  name: 'compaction',
+  usage: 'compaction <revision> [--physical]',
+  summary: 'Compacts the event history',
+  flags: [switchFlag('physical', 'Wait for compaction to physically remove all old revisions')],
+  async run(context) {
+    const [text] = context.args;
+    if (text === undefined || context.args.length !== 1) throw badArgs('compaction command needs 1 argument');
+    const parsed = parseInt64(text, 10);
+    if (!parsed.ok) throw new Exit(exitCodes.error, parsed.why);
+    const fields = { revision: parsed.value, physical: context.isOn('physical') };
+    await context.connection().unary('Compact', fields, 'write');
+    // In every format, as etcdctl.
+    context.sink.out(`compacted revision ${parsed.value}\n`);
+  },
+};
+
 const bothChosen = '`--prefix` and `--from-key` cannot be set at the same time, choose one';
 const tooMany = 'too many arguments, only accept one argument when `--prefix` or `--from-key` is set';
 
@@ -158,4 +175,4 @@ function numberFlag(name: string, text: string): bigint {
 }
 
 /** All commands about keys. */
-export const keyCommands: readonly Command[] = [del, get, put];
+export const keyCommands: readonly Command[] = [compaction, del, get, put];

@@ -127,6 +127,7 @@ interface Calls {
   Range: RangeResponse;
   Put: PutResponse;
   DeleteRange: DeleteRangeResponse;
+  Compact: { readonly header: Header };
   LeaseGrant: GrantResponse;
   LeaseRevoke: RevokeResponse;
   LeaseKeepAlive: KeepAliveResponse;
@@ -160,6 +161,7 @@ const services: Readonly<Record<CallName, string>> = {
   Range: 'etcdserverpb.KV',
   Put: 'etcdserverpb.KV',
   DeleteRange: 'etcdserverpb.KV',
+  Compact: 'etcdserverpb.KV',
   LeaseGrant: 'etcdserverpb.Lease',
   LeaseRevoke: 'etcdserverpb.Lease',
   LeaseKeepAlive: 'etcdserverpb.Lease',

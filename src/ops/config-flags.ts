@@ -64,6 +64,12 @@ export const memberFlags: readonly MemberFlag[] = [
     String(512 * 1024 * 1024),
     'Bytes of keys and leases before writes are refused (0: the default, negative: never)',
   ),
+  used('auto-compaction-mode', 'periodic', 'What the retention counts: periodic (time) or revision'),
+  used(
+    'auto-compaction-retention',
+    '0',
+    'History the leader keeps when it compacts by itself: 30m, 8 (hours), or revisions (0: all)',
+  ),
   used('max-txn-ops', String(txnOpsMax), 'Operations in a transaction'),
   used('max-request-bytes', String(requestBytesMax), 'Bytes of a request'),
   used('max-concurrent-streams', String(streamsPerConnectionMax), 'Calls at a time on one connection'),
@@ -90,10 +96,6 @@ export const memberFlags: readonly MemberFlag[] = [
   ...others('warned', 'logs are JSON lines or console', 'value', 'logger', ['zap', 'capnslog']),
   ...others('warned', 'there is one set of metrics', 'value', 'metrics', ['basic']),
   ...others('warned', 'the log is kept under --data-dir', 'value', 'wal-dir'),
-  ...others('warned', 'revisions are not compacted yet', 'value', 'auto-compaction-retention auto-compaction-mode', [
-    '0',
-    'periodic',
-  ]),
   ...others(
     'warned',
     'not supported yet',

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { nearestName, parseArgv, parseSwitch } from '../base/argv.ts';
 import { peerFrameBytesMax } from '../base/limits.ts';
 import { type InitialMember, readInitialCluster, readPeerDial } from './config-cluster.ts';
+import { type AutoCompactionFlags, autoCompactionOf } from './config-compaction.ts';
 import { requestTimeoutOf, watchProgressOf } from './config-durations.ts';
 import { type MemberFlag, memberFlags, memberHelp } from './config-flags.ts';
 import { ConfigMistake } from './config-mistake.ts';
@@ -32,6 +33,8 @@ export interface MemberConfig {
   readonly heartbeatMs: number;
   readonly electionMs: number;
   readonly quotaBytes: number;
+  /** Undefined: only on request. */
+  readonly autoCompaction: AutoCompactionFlags | undefined;
   readonly txnOpsMax: number;
   readonly requestBytesMax: number;
   readonly streamsMax: number;
@@ -176,6 +179,7 @@ function build(values: Values): MemberConfig {
     heartbeatMs,
     electionMs,
     quotaBytes: quotaOf(values),
+    autoCompaction: autoCompactionOf((flag) => values.text(flag)),
     txnOpsMax: wholeNumber(values, 'max-txn-ops', 1, 100_000),
     requestBytesMax: wholeNumber(values, 'max-request-bytes', 1024, peerFrameBytesMax / 2),
     streamsMax: wholeNumber(values, 'max-concurrent-streams', 1, 2 ** 32 - 1),

@@ -14,6 +14,7 @@ import type { Log } from '../ops/log.ts';
 import { Metrics } from '../ops/metrics.ts';
 import type { ClientListener } from '../rpc/accept.ts';
 import { NO_MEMBER } from '../store/entry.ts';
+import { autoCompactor } from './auto-compactor.ts';
 import { Figures } from './figures.ts';
 import { hostPorts } from './host-ports.ts';
 import { ImageWait } from './image-wait.ts';
@@ -152,6 +153,9 @@ export class RunningMember {
       else signal.addEventListener('abort', stop);
       this.#every(spaceEveryMs, () => void this.measureSpace());
       this.#every(spaceEveryMs / 10, () => this.#logLeader());
+      const { config, log } = this.#parts;
+      const compactor = autoCompactor(config.autoCompaction, this.#member, log, () => performance.now());
+      if (compactor !== undefined) this.#every(compactor.everyMs, () => void compactor.step());
       void this.#publish();
       return await this.#ended;
     } finally {

@@ -179,6 +179,22 @@ it('writes: each tool does it in turn', async (ctx) => {
   }
 });
 
+it('compaction: each tool compacts where the other has not been', async (ctx) => {
+  if (!installed) ctx.skip('etcd and etcdctl are not installed');
+  const answers = (run: typeof ours) => async (revision: number) => {
+    const runs = [];
+    for (const more of [[], ['--physical'], ['-w', 'json']]) {
+      await etcdctl(['put', 'c', 'v']);
+      runs.push(await run(['compaction', ...more, String(revision)]));
+    }
+    return runs.map((one) => ({ ...one, out: one.out.replace(/\d+/, 'N') }));
+  };
+  const theirs = await answers(etcdctl)(1);
+  const mine = await answers(ours)(2);
+  expect(mine).toEqual(theirs);
+  expect(mine.map(({ code }) => code)).toEqual([0, 1, 1]);
+});
+
 it('mistakes and refusals', async (ctx) => {
   if (!installed) ctx.skip('etcd and etcdctl are not installed');
   await same(
@@ -198,6 +214,12 @@ it('mistakes and refusals', async (ctx) => {
     'get a --sort-by=foo',
     'get a --prefix --from-key',
     'del a b c',
+    'compaction',
+    'compaction 1 2',
+    'compaction x',
+    'compaction 99999',
+    'compaction --physical 99999 -w json',
+    'compaction -- -1',
     '-w bad get a',
   );
 });

@@ -60,6 +60,7 @@ const script: Script = {
     members: [member, { ID: '255', peerURLs: ['http://a:1', 'http://b:2'], isLearner: true }],
   }),
   Status: () => status,
+  Compact: () => ({ header }),
   HashKV: () => ({ header, hash: 4023456789, compact_revision: 1 }),
 };
 
@@ -95,6 +96,8 @@ describe('simple output', () => {
     ['get k --prefix --hex', '\\x6b\\x31\n\\x76\\x32\n\\x6b\\x32\n\\x76\\x33\n'],
     ['del k1', '1\n'],
     ['del k1 --prev-kv', '1\nk1\nv2\n'],
+    ['compaction 12 --physical', 'compacted revision 12\n'],
+    ['compaction 12 -w json', 'compacted revision 12\n'],
     [
       'member list',
       'f693f74fd84ada81, started, e1, http://127.0.0.1:47380, http://127.0.0.1:47379, false\nff, unstarted, , http://a:1,http://b:2, , true\n',
@@ -243,6 +246,9 @@ describe('mistakes and failures', () => {
     ['get a --consistency=foo', 4, 'unknown consistency flag "foo"'],
     ['del', 128, 'del command needs one argument as key and an optional argument as range_end'],
     ['del a b c', 128, 'del command needs one argument as key and an optional argument as range_end'],
+    ['compaction', 128, 'compaction command needs 1 argument'],
+    ['compaction 1 2', 128, 'compaction command needs 1 argument'],
+    ['compaction x', 1, 'strconv.ParseInt: parsing "x": invalid syntax'],
     ['-w bad get a', 4, 'unsupported output format'],
     ['nosuch', 1, 'unknown command "nosuch" for "leasectl"\nRun \'leasectl --help\' for usage.'],
     [
@@ -341,6 +347,7 @@ describe('what is sent', () => {
     expect(await sent(['get', '', '--prefix'])).toMatchObject({ key: Buffer.of(0), range_end: Buffer.of(0) });
     expect(await sent(['get', 'a', '--from-key'])).toMatchObject({ key: Buffer.from('a'), range_end: Buffer.of(0) });
     expect(await sent(['del', 'a', 'c'])).toMatchObject({ key: Buffer.from('a'), range_end: Buffer.from('c') });
+    expect(await sent(['compaction', '9', '--physical'])).toEqual({ revision: '9', physical: true });
     expect(prefixEnd(Buffer.of(1, 0xff, 0xff))).toEqual(Buffer.of(2));
     expect(prefixEnd(Buffer.of(0xff))).toEqual(Buffer.of(0));
   });

@@ -110,6 +110,31 @@ describe('what is read', () => {
     expect(config(flags === '' ? [] : flags.split(' '))).toMatchObject({ watchProgressMs, warnings: [] });
   });
 
+  it.each([
+    ['', undefined],
+    ['--auto-compaction-retention=0', undefined],
+    ['--auto-compaction-mode=revision', undefined],
+    ['--auto-compaction-retention=5m', { mode: 'periodic', periodMs: 300_000 }],
+    ['--auto-compaction-retention=8 --auto-compaction-mode=periodic', { mode: 'periodic', periodMs: 8 * 3_600_000 }],
+    ['--auto-compaction-mode=revision --auto-compaction-retention=1000', { mode: 'revision', revisions: 1_000 }],
+  ])('compaction by itself: %s', (flags, autoCompaction) => {
+    expect(config(flags === '' ? [] : flags.split(' '))).toMatchObject({ autoCompaction, warnings: [] });
+  });
+
+  it.each([
+    ['--auto-compaction-retention=soon', '"soon" is no time to keep, of 1s or more, as in 30m, or 8 for hours'],
+    ['--auto-compaction-retention=-5', '"-5" is no time to keep, of 1s or more, as in 30m, or 8 for hours'],
+    ['--auto-compaction-retention=5ms', '"5ms" is no time to keep, of 1s or more, as in 30m, or 8 for hours'],
+    ['--auto-compaction-mode=period', '"period" is not one of periodic, revision'],
+    [
+      '--auto-compaction-mode=revision --auto-compaction-retention=1h',
+      '"1h" is no number of revisions to keep, as in 1000',
+    ],
+  ])('compaction by itself, refused: %s', (flags, why) => {
+    const read = readConfig(flags.split(' '), {});
+    expect(read.type === 'refused' ? read.line : read.type).toContain(why);
+  });
+
   it('warns of what has no effect, once each, and of clients beyond loopback', () => {
     const argv = [
       '--cors=*',
