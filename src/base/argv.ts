@@ -17,6 +17,8 @@ export interface ParsedArgv {
   readonly type: 'parsed';
   readonly flags: ReadonlyMap<string, string>;
   readonly args: readonly string[];
+  /** How many of `args` stood behind `--`. */
+  readonly behindDashes: number;
 }
 
 /** What is wrong with a command line; `flag` as it was typed, without dashes. */
@@ -28,9 +30,11 @@ export type ArgvMistake =
 export function parseArgv(argv: readonly string[], specs: readonly FlagSpec[]): ParsedArgv | ArgvMistake {
   const flags = new Map<string, string>();
   const args: string[] = [];
+  let behindDashes = 0;
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? '';
     if (word === '--') {
+      behindDashes = argv.length - i - 1;
       args.push(...argv.slice(i + 1));
       break;
     }
@@ -59,7 +63,7 @@ export function parseArgv(argv: readonly string[], specs: readonly FlagSpec[]): 
       i++;
     }
   }
-  return { type: 'parsed', flags, args };
+  return { type: 'parsed', flags, args, behindDashes };
 }
 
 /** `-name` is accepted like `--name`, as Go's flag package does; a single letter is a short name first. */

@@ -3,7 +3,7 @@
  * is unavailable. A write is never sent twice by itself: it may have happened.
  */
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import type { CallName, Fields, KeepAliveResponse, ResponseOf, Wire } from './wire.ts';
+import type { CallName, Fields, KeepAliveResponse, ResponseOf, WatchResponse, Wire } from './wire.ts';
 
 /** A call that did not succeed; `message` is etcd's text, as etcdctl would print it. */
 export class CallError extends Error {
@@ -118,6 +118,25 @@ export class Connection {
     try {
       if (signal.aborted) return;
       for await (const answer of stream) yield answer as ResponseOf<N>;
+    } catch (error) {
+      if (!signal.aborted) throw callError(error);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      stream.cancel();
+    }
+  }
+
+  /** A watch on the member that answers first; `signal` cancels it, and then it just ends. */
+  async *watch(request: Fields, signal: AbortSignal): AsyncGenerator<WatchResponse> {
+    const client = await this.#ready(Date.now() + this.#timeoutMs);
+    const call = this.#wire.call('Watch');
+    const stream = client.makeBidiStreamRequest(call.path, call.encode, call.decode);
+    const cancel = (): void => stream.cancel();
+    signal.addEventListener('abort', cancel);
+    try {
+      if (signal.aborted) return;
+      stream.write(request);
+      for await (const answer of stream) yield answer as WatchResponse;
     } catch (error) {
       if (!signal.aborted) throw callError(error);
     } finally {

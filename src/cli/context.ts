@@ -21,6 +21,8 @@ export class Exit extends Error {
 /** Everything a command may use. */
 export interface Context {
   readonly args: readonly string[];
+  /** Those of `args` that stood behind `--`. */
+  readonly program: readonly string[];
   readonly sink: Sink;
   /** A flag's text, '' if it is not given. */
   flag(name: string): string;

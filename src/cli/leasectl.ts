@@ -25,6 +25,7 @@ import { FieldsPrinter } from './output-fields.ts';
 import { JsonPrinter } from './output-json.ts';
 import { TablePrinter } from './output-table.ts';
 import { snapshotCommands } from './snapshot-commands.ts';
+import { watchCommands } from './watch-commands.ts';
 import { Wire } from './wire.ts';
 
 /** What the tool needs of the world. */
@@ -39,6 +40,7 @@ const commands: readonly Command[] = [
   ...leaseCommands,
   ...keyCommands,
   ...lockCommands,
+  ...watchCommands,
   ...clusterCommands,
   ...maintenanceCommands,
   ...snapshotCommands,
@@ -69,12 +71,12 @@ const ignoredFlags: readonly CommandFlag[] = [
 export async function leasectl(argv: readonly string[], world: World): Promise<number> {
   const connections: Connection[] = [];
   try {
-    const { command, flags, args } = understand(argv);
+    const { command, flags, args, behindDashes } = understand(argv);
     if (command === undefined || flags.get('help') === 'true') {
       world.sink.out(helpText(command, argv));
       return exitCodes.ok;
     }
-    const running = command.run(contextOf(command, flags, args, world, connections));
+    const running = command.run(contextOf(command, flags, { args, behindDashes }, world, connections));
     await (command.endsItself ? running : Promise.race([running, interruption(world.interrupted)]));
     return exitCodes.ok;
   } catch (error) {
@@ -101,6 +103,7 @@ interface Understood {
   readonly command: Command | undefined;
   readonly flags: ReadonlyMap<string, string>;
   readonly args: readonly string[];
+  readonly behindDashes: number;
 }
 
 /** Finds the command among the words, then reads its flags. */
@@ -109,17 +112,22 @@ function understand(argv: readonly string[]): Understood {
   const first = parseArgv(argv, everyFlag);
   if (first.type !== 'parsed') throw flagMistake(first);
   const [word1 = '', word2 = ''] = first.args;
-  if (word1 === '' || word1 === 'help') return { command: undefined, flags: first.flags, args: [] };
+  if (word1 === '' || word1 === 'help') return nothing(first.flags);
   const command = commands.find((one) => one.name === word1 || one.name === `${word1} ${word2}`);
   if (command === undefined) {
     if (commands.some((one) => one.name.startsWith(`${word1} `)) && word2 === '') {
-      return { command: undefined, flags: first.flags, args: [] };
+      return nothing(first.flags);
     }
     throw badUsage(unknownCommand(word1, word2));
   }
   const parsed = parseArgv(argv, [...globalFlags, ...refusedFlags, ...ignoredFlags, ...command.flags]);
   if (parsed.type !== 'parsed') throw flagMistake(parsed);
-  return { command, flags: parsed.flags, args: parsed.args.slice(command.name.split(' ').length) };
+  const args = parsed.args.slice(command.name.split(' ').length);
+  return { command, flags: parsed.flags, args, behindDashes: Math.min(args.length, parsed.behindDashes) };
+}
+
+function nothing(flags: ReadonlyMap<string, string>): Understood {
+  return { command: undefined, flags, args: [], behindDashes: 0 };
 }
 
 function unknownCommand(word1: string, word2: string): string {
@@ -141,7 +149,7 @@ function flagMistake(mistake: Exclude<ReturnType<typeof parseArgv>, { type: 'par
 function contextOf(
   command: Command,
   given: ReadonlyMap<string, string>,
-  args: readonly string[],
+  { args, behindDashes }: Pick<Understood, 'args' | 'behindDashes'>,
   world: World,
   connections: Connection[],
 ): Context {
@@ -191,6 +199,7 @@ function contextOf(
   };
   return {
     args,
+    program: args.slice(args.length - behindDashes),
     sink: world.sink,
     flag,
     isOn,

@@ -18,6 +18,7 @@ import type {
   RangeResponse,
   RevokeResponse,
   TimeToLiveResponse,
+  WatchResponse,
 } from './wire.ts';
 
 type Value = bigint | number | boolean | string;
@@ -44,6 +45,14 @@ export class FieldsPrinter implements Printer {
     this.#header(answer.header);
     this.#field('Deleted', answer.deleted);
     for (const kv of answer.prev_kvs) this.#keyValue('Prev', kv);
+  }
+  watch(answer: WatchResponse): void {
+    this.#header(answer.header);
+    for (const { type, kv, prev_kv } of answer.events) {
+      this.#field('Type', type === 0 ? 'PUT' : 'DELETE');
+      if (prev_kv !== null) this.#keyValue('Prev', prev_kv);
+      this.#keyValue('', kv);
+    }
   }
   grant(answer: GrantResponse): void {
     this.#renewed(answer);

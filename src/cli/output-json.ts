@@ -17,6 +17,7 @@ import type {
   RangeResponse,
   RevokeResponse,
   TimeToLiveResponse,
+  WatchResponse,
 } from './wire.ts';
 
 type JsonObject = { readonly [name: string]: JsonValue | undefined };
@@ -42,6 +43,15 @@ export class JsonPrinter implements Printer {
   del(answer: DeleteRangeResponse): void {
     const prev_kvs = listOrNone(answer.prev_kvs.map(keyValue));
     this.#print({ header: header(answer.header), deleted: some(answer.deleted), prev_kvs });
+  }
+  watch(answer: WatchResponse): void {
+    const Events = answer.events.map(({ type, kv, prev_kv }) => ({
+      type: some(type),
+      kv: keyValue(kv),
+      prev_kv: prev_kv === null ? undefined : keyValue(prev_kv),
+    }));
+    const { compact_revision: CompactRevision, canceled: Canceled, created: Created } = answer;
+    this.#print({ Header: header(answer.header), Events, CompactRevision, Canceled, Created });
   }
   grant(answer: GrantResponse): void {
     this.#print({ ...header(answer.header), ID: answer.ID, TTL: answer.TTL, Error: answer.error });

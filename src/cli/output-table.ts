@@ -60,6 +60,9 @@ export class TablePrinter implements Printer {
   get(): void {
     refuse();
   }
+  watch(): void {
+    refuse();
+  }
   put(): void {
     refuse();
   }

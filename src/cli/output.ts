@@ -18,6 +18,7 @@ import type {
   RevokeResponse,
   StatusResponse,
   TimeToLiveResponse,
+  WatchResponse,
 } from './wire.ts';
 
 /** How an endpoint answered a linearizable read. */
@@ -50,6 +51,7 @@ export interface Printer {
   get(answer: RangeResponse): void;
   put(answer: PutResponse): void;
   del(answer: DeleteRangeResponse): void;
+  watch(answer: WatchResponse): void;
   grant(answer: GrantResponse): void;
   revoke(id: bigint, answer: RevokeResponse): void;
   keepAlive(answer: KeepAliveResponse): void;
@@ -103,6 +105,13 @@ export class SimplePrinter implements Printer {
   del(answer: DeleteRangeResponse): void {
     this.#line(String(answer.deleted));
     for (const kv of answer.prev_kvs) this.#keyValue(kv);
+  }
+  watch(answer: WatchResponse): void {
+    for (const { type, kv, prev_kv } of answer.events) {
+      this.#line(type === 0 ? 'PUT' : 'DELETE');
+      if (prev_kv !== null) this.#keyValue(prev_kv);
+      this.#keyValue(kv);
+    }
   }
   grant(answer: GrantResponse): void {
     this.#line(`lease ${hex16(answer.ID)} granted with TTL(${answer.TTL}s)`);

@@ -117,10 +117,27 @@ export interface LeaderResponse {
   readonly kv: KeyValue | null;
 }
 
+/** An event as a watcher is told it; `type` 0 is a put, 1 a delete. */
+export interface WatchEvent {
+  readonly type: number;
+  readonly kv: KeyValue;
+  readonly prev_kv: KeyValue | null;
+}
+export interface WatchResponse {
+  readonly header: Header;
+  readonly created: boolean;
+  readonly canceled: boolean;
+  readonly compact_revision: bigint;
+  readonly cancel_reason: string;
+  readonly events: readonly WatchEvent[];
+}
+
 /** A field to send. */
-export type Field = string | number | bigint | boolean | Uint8Array;
+export type Field = string | number | bigint | boolean | Uint8Array | Fields;
 /** A request's fields by their proto names. */
-export type Fields = Readonly<Record<string, Field>>;
+export interface Fields {
+  readonly [name: string]: Field;
+}
 
 /** The calls the tool makes: full method, request type, response type. */
 interface Calls {
@@ -139,6 +156,7 @@ interface Calls {
   Lock: LockResponse;
   Campaign: CampaignResponse;
   Observe: LeaderResponse;
+  Watch: WatchResponse;
   Alarm: AlarmResponse;
   Defragment: HeaderOnly;
   MoveLeader: HeaderOnly;
@@ -173,6 +191,7 @@ const services: Readonly<Record<CallName, string>> = {
   Lock: 'v3lockpb.Lock',
   Campaign: 'v3electionpb.Election',
   Observe: 'v3electionpb.Election',
+  Watch: 'etcdserverpb.Watch',
   Alarm: 'etcdserverpb.Maintenance',
   Defragment: 'etcdserverpb.Maintenance',
   MoveLeader: 'etcdserverpb.Maintenance',
@@ -215,8 +234,11 @@ export class Wire {
 }
 
 /** protobufjs takes 64-bit numbers as decimal strings without loss. */
-function sendable(fields: Fields): Record<string, string | number | boolean | Uint8Array> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, field]) => [name, typeof field === 'bigint' ? String(field) : field]),
-  );
+function sendable(fields: Fields): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, sendableField(field)]));
+}
+
+function sendableField(field: Field): unknown {
+  if (typeof field === 'bigint') return String(field);
+  return typeof field === 'object' && !(field instanceof Uint8Array) ? sendable(field) : field;
 }

@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { leasectl } from '../../src/cli/leasectl.ts';
 import { type ToolRun, tool } from './run-tool.ts';
 
 const installed = spawnSync('etcd', ['--version']).status === 0 && spawnSync('etcdctl', ['version']).status === 0;
@@ -222,4 +223,46 @@ it('mistakes and refusals', async (ctx) => {
     'compaction -- -1',
     '-w bad get a',
   );
+});
+
+/** Lets a watch run until it has printed a key of this name, in whatever way its format has; then interrupts it. */
+async function watched(line: string, last: string): Promise<readonly [ToolRun['out'], ToolRun['out']]> {
+  const argv = ['--endpoints', endpoint, 'watch', ...line.split(' ')];
+  const hex = [...Buffer.from(last)].map((byte) => `\\x${byte.toString(16)}`).join('');
+  const isDone = (out: string) => [last, hex, Buffer.from(last).toString('base64')].some((text) => out.includes(text));
+  const child = spawn('etcdctl', argv, { env: { ...process.env, ETCDCTL_API: '3' } });
+  let theirs = '';
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.stdout.on('data', (bytes: Buffer) => {
+    theirs += bytes.toString('latin1');
+    if (isDone(theirs)) child.kill('SIGINT');
+  });
+  await gone;
+  const interrupt = new AbortController();
+  let mine = '';
+  const out = (text: string | Uint8Array): void => {
+    mine += Buffer.from(text as string).toString('latin1');
+    if (isDone(mine)) setImmediate(() => interrupt.abort());
+  };
+  const world = { env: {}, interrupted: interrupt.signal, input: async () => Buffer.alloc(0) };
+  await leasectl(argv, { ...world, sink: { out, err: () => {} } });
+  return [theirs, mine];
+}
+
+it('watches, in every format', async (ctx) => {
+  if (!installed) ctx.skip('etcd and etcdctl are not installed');
+  const { out } = await etcdctl(['put', 'watched', 'old', '-w', 'json']);
+  const rev = /"revision":(\d+)/.exec(out)?.[1] ?? '';
+  await etcdctl(['put', 'watched', 'a"b<c>&\n\té']);
+  await etcdctl(['put', 'watching', '']);
+  await etcdctl(['del', 'watched']);
+  await etcdctl(['put', 'watchlast', 'v']);
+  const lines = ['simple', 'json', 'fields'].map((format) => `watch --prefix --prev-kv -w ${format}`);
+  for (const line of [...lines, 'watch --prefix --hex', 'watched x']) {
+    const [theirs, mine] = await watched(`${line} --rev=${rev}`, 'watchlast');
+    expect(mine, line).toBe(theirs);
+  }
+  await same('watch', 'watch a b --prefix');
+  // etcdctl finds out when the first event has come.
+  expect((await ours(['watch', 'a', '-w', 'table'])).code).toBe(4);
 });

@@ -44,7 +44,7 @@ export class ScriptedServer {
     root.loadSync('etcd/rpc.proto', { keepCase: true });
     const server = new Server();
     const requests: Received[] = [];
-    for (const name of ['KV', 'Lease', 'Cluster', 'Maintenance']) mount(server, root, name, script, requests);
+    for (const name of ['KV', 'Lease', 'Cluster', 'Maintenance', 'Watch']) mount(server, root, name, script, requests);
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
