@@ -48,12 +48,6 @@ export const elsewhere: Readonly<Record<number, readonly Elsewhere[]>> = {
       title: 'nor is a renewal acknowledged while a checkpoint that would outlive it is on its way',
     },
   ],
-  67: [
-    {
-      file: 'test/rpc/lease.test.ts',
-      title: 'C67: a lease that must wait holds up no other, and keeps its own order',
-    },
-  ],
   72: [
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the title as it is written there.
     { file: 'test/gateway/captured.test.ts', title: '${steps.length} captured steps' },

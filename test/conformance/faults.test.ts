@@ -435,6 +435,30 @@ test('C64 leadership is handed over while the old leader is cut off and goes on 
   for (let seed = 1; seed <= 10; seed++) handedOverAndCut(seed);
 });
 
+test('C67 one lease waits for its end to be committed: the others are answered within 100 ms, and its own answers keep their order', () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const scene = new Scene(seed);
+    const { leader, world } = scene;
+    scene.grant(1n, 3_000);
+    const bornMs = scene.nowMs;
+    for (let id = 2n; id <= 11n; id++) scene.grant(id, 60_000);
+    world.run(bornMs + 2_990 - scene.nowMs);
+    // Followers hear and answer, and write nothing: rounds go on, and nothing is committed.
+    for (const member of scene.followers) member.diskStalledUntilMs = scene.nowMs + 800;
+    world.run(200);
+    const renew = (id: bigint): CallRecord => scene.send(leader, { type: 'keepAlive', id });
+    const late = [renew(1n)];
+    const others: CallRecord[] = [];
+    for (let id = 2n; id <= 11n; id++) others.push(renew(id));
+    late.push(renew(1n));
+    world.run(100);
+    for (const record of others) expect(leftOf(record)).toBe(60_000);
+    expect(late.map(({ outcome }) => outcome)).toEqual(['open', 'open']);
+    world.run(2_000);
+    expect(late.map(isGone)).toEqual([true, true]);
+  }
+});
+
 test('C69 a follower gets its state as a snapshot and takes over: its leases are the others’, nothing of its old state is left', () => {
   const scene = new Scene(69, 3, { logTailEntriesMax: 2 });
   const { world } = scene;
