@@ -3,8 +3,12 @@
  * output, same exit code, but for ids, ports and times. Skipped, with the reason, where Debian's packages are missing.
  *
  * Not compared: `check perf` and `check datascale` (a minute of load, and a verdict on the machine), `snapshot status` and
- * `snapshot restore` (they read bbolt files on the client's own disk and call no member).
+ * `snapshot restore` (they read bbolt files on the client's own disk and call no member; a snapshot of ours is none).
  */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { pause } from '../cluster/processes.ts';
 import type { Target } from '../support/etcd-cluster.ts';
@@ -383,6 +387,36 @@ test('commands about single endpoints take URLs: etcdctl dials each under its ow
     expect(names(out), args.join(' ')).toEqual([...endpoints].sort());
   }
   expect(names((await etcdctl(one, ['endpoint', 'status'])).out)).toEqual([one]);
+});
+
+test('defrag and snapshot save: of each member, of all; what a snapshot of ours is not', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'snapshots-'));
+  try {
+    await same(async (side) => {
+      const file = join(folder, side.endpoint.replace(/\D/g, ''));
+      await side.run('put kept x');
+      const defrags = await side.run('defrag', '', side.all);
+      const saved = await side.run(`snapshot save ${file}`);
+      // Whole sectors, and the SHA-256 of what stands before it.
+      const bytes = readFileSync(file);
+      const sum = createHash('sha256').update(bytes.subarray(0, -32)).digest();
+      return [
+        side.mask.of(defrags.out).split('\n').sort(),
+        defrags.code,
+        [saved.out.replaceAll(file, '<file>'), saved.code],
+        [bytes.length % 512, sum.equals(bytes.subarray(-32))],
+        await side.run('snapshot save', ''),
+        (await side.run(`snapshot save ${file}`, '', side.all)).code,
+      ];
+    });
+    // The format is our own: what reads bbolt files says so, and does not take it for one.
+    const own = join(folder, 'own');
+    await etcdctl(ours().endpoints[0] as string, ['snapshot', 'save', own]);
+    const read = await etcdctl(ours().endpoints[0] as string, ['snapshot', 'status', own]);
+    expect(read.code).not.toBe(0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('move-leader: to a follower, to nobody, through a follower', async () => {

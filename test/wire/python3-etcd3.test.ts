@@ -50,7 +50,7 @@ function transcript(target: Target, member: number, scenario: string): Promise<s
   });
 }
 
-const scenarios = ['kv', 'txn', 'nested', 'lease', 'watch', 'lock', 'members', 'compaction'] as const;
+const scenarios = ['kv', 'txn', 'nested', 'lease', 'watch', 'lock', 'members', 'compaction', 'maintenance'] as const;
 
 test.each(scenarios.map((name, i) => [name, i % 3] as const))('%s, through member %i', async (scenario, member) => {
   const { ours, etcd: theirs } = targets as NonNullable<typeof targets>;
