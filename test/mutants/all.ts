@@ -2,6 +2,7 @@
 import { etcdMutants } from './etcd-mutants.ts';
 import { expiryMutants } from './expiry-mutants.ts';
 import { leaseStateMutants } from './lease-state-mutants.ts';
+import { lockMutants } from './lock-mutants.ts';
 import { modelMutants } from './model-mutants.ts';
 import type { Mutant } from './mutant.ts';
 import { raftMutants } from './raft-mutants.ts';
@@ -17,6 +18,7 @@ export const mutants: readonly Mutant[] = [
   ...expiryMutants,
   ...leaseStateMutants,
   ...watchMutants,
+  ...lockMutants,
   ...etcdMutants,
   ...modelMutants,
   ...strangerMutants,

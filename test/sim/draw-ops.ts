@@ -1,11 +1,10 @@
 /** Draws what clients ask for: a dense mix on few keys and few lease slots, so that calls meet each other. */
 import type { Prng } from '../../src/base/prng.ts';
+import { drawPut, slots } from './draw-puts.ts';
+import { drawTxn } from './draw-txns.ts';
 import type { Profile } from './profiles.ts';
-import type { ClientOp, KeyCompare, KeyPut, KeyRange, Op, Renewal, TxnPart } from './schedule.ts';
+import type { ClientOp, KeyRange, Op, Renewal } from './schedule.ts';
 import { keyCount } from './workload.ts';
-
-/** Lease slots: few enough that ids are granted, revoked and granted again. */
-const slots = 48;
 
 export function drawOps(prng: Prng, profile: Profile, members: number, untilMs: number): Op[] {
   const ops: Op[] = [];
@@ -74,16 +73,6 @@ function drawKeyOp(prng: Prng): ClientOp {
   };
 }
 
-function drawPut(prng: Prng, key: number): KeyPut {
-  return {
-    key,
-    lease: prng.chance(0.75) ? prng.below(slots) : -1,
-    prevKv: prng.chance(0.4),
-    ignoreValue: prng.chance(0.05),
-    ignoreLease: prng.chance(0.05),
-  };
-}
-
 /** Mostly one key, sometimes a few, sometimes all. */
 function drawKeys(prng: Prng): { readonly key: number; readonly keyTo: number } {
   const key = prng.below(keyCount);
@@ -94,30 +83,4 @@ function drawKeys(prng: Prng): { readonly key: number; readonly keyTo: number } 
 
 function drawRange(prng: Prng): KeyRange {
   return { ...drawKeys(prng), back: prng.pick([0, 0, 0, 1, 10, 100]), limit: prng.pick([0, 0, 0, 1, 3]) };
-}
-
-/** Writes of one list touch each key once, as the edge demands of clients. */
-function drawTxn(prng: Prng): ClientOp {
-  const targets = ['version', 'create', 'mod', 'mod', 'value', 'lease'] as const;
-  const results = ['equal', 'equal', 'equal', 'greater', 'less', 'notEqual'] as const;
-  const compares = Array.from({ length: prng.between(0, 2) }, (): KeyCompare => {
-    return {
-      target: prng.pick(targets),
-      result: prng.pick(results),
-      key: prng.below(keyCount),
-      off: prng.pick([0, 0, 0, 1, -1]),
-    };
-  });
-  return { type: 'txn', compares, success: drawParts(prng), failure: drawParts(prng) };
-}
-
-function drawParts(prng: Prng): TxnPart[] {
-  const first = prng.below(keyCount);
-  return Array.from({ length: prng.between(0, 3) }, (_, i): TxnPart => {
-    const key = (first + i) % keyCount;
-    const dice = prng.below(10);
-    if (dice < 5) return { type: 'put', ...drawPut(prng, key), ignoreValue: false, ignoreLease: false };
-    if (dice < 7) return { type: 'delete', key, keyTo: -1, prevKv: prng.chance(0.3) };
-    return { type: 'range', key, keyTo: -1, back: 0, limit: 0 };
-  });
 }

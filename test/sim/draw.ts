@@ -5,12 +5,15 @@
 import { appendBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { drawFaults } from './draw-faults.ts';
+import { drawLocks } from './draw-locks.ts';
 import { drawOps } from './draw-ops.ts';
 import { type Profile, profileOf } from './profiles.ts';
 import type { Noise, Schedule } from './schedule.ts';
 
 /** Load of the liveness phase, after the faults. */
 const loadMs = 10_000;
+/** Whoever wants a lock has so long for it before the load is over. */
+const locksEndMs = 4_000;
 
 /** The run that `seed` means in `profile`. */
 export function drawSchedule(seed: bigint, profileName = 'usual'): Schedule {
@@ -19,6 +22,8 @@ export function drawSchedule(seed: bigint, profileName = 'usual'): Schedule {
   const world = stream('world');
   const members = world.pick(profile.members);
   const { clients, faultsMs } = profile;
+  const keyOps = drawOps(stream('ops'), profile, members, faultsMs + loadMs);
+  const lockOps = drawLocks(stream('locks'), profile, members, faultsMs + loadMs - locksEndMs);
   return {
     format: 1,
     seed,
@@ -28,7 +33,7 @@ export function drawSchedule(seed: bigint, profileName = 'usual'): Schedule {
     faultsMs,
     noise: drawNoise(stream('noise'), profile),
     faults: drawFaults(stream('faults'), profile, members),
-    ops: drawOps(stream('ops'), profile, members, faultsMs + loadMs),
+    ops: [...keyOps, ...lockOps].sort((a, b) => a.atMs - b.atMs),
     core: drawCore(stream('core'), members),
   };
 }

@@ -8,18 +8,27 @@ import { badKeyHistories } from './checks/histories/key-histories.ts';
 import { badLeaseHistories } from './checks/histories/lease-histories.ts';
 import { legalKeyHistories } from './checks/histories/legal-key-histories.ts';
 import { legalLeaseHistories } from './checks/histories/legal-lease-histories.ts';
+import { badLockHistories, legalLockHistories } from './checks/histories/lock-histories.ts';
 import { badRaftHistories, legalRaftHistories } from './checks/histories/raft-histories.ts';
 import type { Row } from './checks/histories/story.ts';
 import { badWatchHistories, legalWatchHistories } from './checks/histories/watch-histories.ts';
 import { Violation } from './violation.ts';
 
-const bad = [badKeyHistories, badLeaseHistories, badDutyHistories, badRaftHistories, badWatchHistories].flat();
+const bad = [
+  badKeyHistories,
+  badLeaseHistories,
+  badDutyHistories,
+  badRaftHistories,
+  badWatchHistories,
+  badLockHistories,
+].flat();
 const legal = [
   legalKeyHistories,
   legalLeaseHistories,
   legalDutyHistories,
   legalRaftHistories,
   legalWatchHistories,
+  legalLockHistories,
 ].flat();
 
 function verdict({ tell }: Row): string {

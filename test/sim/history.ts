@@ -95,6 +95,23 @@ export interface WatchConnection {
   readonly firstEvent: number;
 }
 
+/** A client is told that it holds a lock, or leads. */
+export interface LockRecord {
+  readonly queue: number;
+  readonly client: number;
+  /** Of all keys in the queue. */
+  readonly prefix: Uint8Array;
+  readonly key: Uint8Array;
+  readonly lease: LeaseId;
+  /** Create revision of the key. */
+  readonly token: number;
+  /** The revision at which the member found it first. */
+  readonly foundAt: number;
+  /** The newest revision applied anywhere when the member asked a quorum before it looked; 0: entering was one step with looking. */
+  readonly askedAt: number;
+  readonly atMs: number;
+}
+
 /** All of a run. @public */
 export interface History {
   readonly calls: readonly CallRecord[];

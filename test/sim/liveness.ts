@@ -77,6 +77,8 @@ export function assertAtRest(world: World, core: readonly SimMember[]): void {
   const watching = watches.filter(({ endedMs }) => endedMs === undefined).length;
   for (const { name, owed, node, disks } of core) {
     if (node === undefined) continue;
+    const waits = [...world.waits].filter(({ member }) => member.name === name).length;
+    if (waits > 0) throw new Violation('V3', `${waits} clients wait in a queue at ${name} for ever`);
     if (owed > 0) throw new Violation('V3', `${name} never answered ${owed} calls`);
     if (node.waiting > 0) throw new Violation('V6', `${name} still holds ${node.waiting} requests`);
     if (node.hub.count > watching) throw new Violation('V6', `${name} keeps ${node.hub.count} of ${watching} watchers`);

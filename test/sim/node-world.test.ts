@@ -16,6 +16,8 @@ test(`${count} seeds of ${profile} from 0x${first.toString(16)}`, { timeout: 50 
   let faults = 0;
   let simulatedMs = 0;
   let calls = 0;
+  let lockTurns = 0;
+  let turnedAway = 0;
   for (let i = 0; i < count; i++) {
     const report = runSchedule(drawSchedule(first + BigInt(i), profile));
     if (profile === 'usual') {
@@ -27,8 +29,17 @@ test(`${count} seeds of ${profile} from 0x${first.toString(16)}`, { timeout: 50 
     faults += report.faultCount;
     simulatedMs += report.simulatedMs;
     calls += report.callCount;
+    lockTurns += report.lockTurns;
+    turnedAway += report.turnedAway;
   }
-  console.log(`${count} seeds, ${simulatedMs / 1_000} s simulated, ${calls} calls, ${faults} faults`);
+  console.log(
+    `${count} seeds, ${simulatedMs / 1_000} s simulated, ${calls} calls, ${faults} faults, ${lockTurns} locks`,
+  );
+  // Holders overstay: what does not look at tokens would have let them write (reliability.md §3.6.6).
+  if (profile === 'usual' && count >= 4) {
+    expect(lockTurns).toBeGreaterThan(10 * count);
+    expect(turnedAway).toBeGreaterThan(0);
+  }
 });
 
 test.each(Object.keys(profiles))('profile %s runs', { timeout: 10 * 60_000 }, (name) => {

@@ -6,8 +6,9 @@ import type { Node } from '../../src/node/node.ts';
 import type { PeerMessage } from '../../src/node/peer-message.ts';
 import type { EventView } from '../../src/state/history.ts';
 import type { AppliedCommand } from '../../src/state/machine.ts';
+import type { Outcome } from '../../src/state/outcome.ts';
 import type { Entry, HardState, Index, LogBase, MemberId, Term, WriteGroup } from '../../src/store/entry.ts';
-import type { CallRecord, WatchRecord } from './history.ts';
+import type { CallRecord, LockRecord, WatchRecord } from './history.ts';
 import type { Fault } from './schedule.ts';
 
 /** What is on a member's disk for certain, whatever crashes. */
@@ -81,6 +82,12 @@ export interface Observer {
   watchEnded(watch: WatchRecord): void;
   /** These had the time they needed to be told everything up to `revision`. */
   watchesDue(watches: readonly WatchRecord[], revision: number): void;
+  /** A client holds a lock from now on, as far as it knows. */
+  locked(lock: LockRecord): void;
+  /** A holder's write that asks for its token was answered. */
+  guarded(lock: LockRecord, outcome: Outcome): void;
+  /** A holder's write reached the resource that looks at tokens, which took it or not. */
+  fenced(lock: LockRecord, accepted: boolean): void;
   /** A fault strikes, or (`over`) is over. */
   fault(fault: Fault, over: boolean, nowMs: number): void;
   /** The liveness phase begins: from here on the core is whole. */

@@ -36,6 +36,9 @@ export interface RunReport {
   readonly installs: number;
   readonly ruined: number;
   readonly expiries: number;
+  /** How often a client was told that it holds a lock, and writes of former holders that a resource with an eye on tokens turned away. */
+  readonly lockTurns: number;
+  readonly turnedAway: number;
 }
 
 /** A run that broke something. `invariant` is the violated one, `assert R9` for an assert of the node, else `crash`. */

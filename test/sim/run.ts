@@ -36,7 +36,7 @@ export function runSchedule(schedule: Schedule, hooks: RunHooks = {}): RunReport
 
 function runWorld(world: World): RunReport {
   const { schedule, timeline, observer } = world;
-  const workload = new Workload(world);
+  new Workload(world).begin();
   timeline.runUntil(schedule.faultsMs);
 
   const core = coreOf(world);
@@ -47,7 +47,7 @@ function runWorld(world: World): RunReport {
     settle(world, core);
     world.run(Math.max(0, schedule.faultsMs + loadMs - timeline.nowMs));
   }
-  workload.running = false;
+  world.working = false;
   world.run(catchUpMsMax);
   if (core !== undefined) catchUp(world, core);
   world.run(quietMs - catchUpMsMax);
@@ -80,5 +80,7 @@ function reportOf(world: World): RunReport {
     installs: members.reduce((sum, { installs }) => sum + installs, 0),
     ruined: members.filter(({ ruined }) => ruined).length,
     expiries: world.expiries,
+    lockTurns: world.lockTurns,
+    turnedAway: [...world.resources.values()].reduce((sum, { turnedAway }) => sum + turnedAway, 0),
   };
 }

@@ -95,12 +95,7 @@ export type ClientOp =
   | (KeyPut & { readonly type: 'put' })
   | { readonly type: 'delete'; readonly key: number; readonly keyTo: number; readonly prevKv: boolean }
   | (KeyRange & { readonly type: 'range'; readonly serializable: boolean })
-  | {
-      readonly type: 'txn';
-      readonly compares: readonly KeyCompare[];
-      readonly success: readonly TxnPart[];
-      readonly failure: readonly TxnPart[];
-    }
+  | TxnOf
   | {
       readonly type: 'watch';
       readonly key: number;
@@ -115,6 +110,22 @@ export type ClientOp =
       /** Every so often it goes to another member and resumes; 0: only when its connection breaks. */
       readonly moveMs: number;
       readonly forMs: number;
+    }
+  | {
+      /** A client that wants a lock: a lease of its own, a key in the queue, the wait, the time it holds. */
+      readonly type: 'lock';
+      /** One number a client: names its own chance. */
+      readonly session: number;
+      readonly queue: number;
+      readonly ttlMs: number;
+      /** It renews so often, and then falls silent without knowing. */
+      readonly renewals: number;
+      /** How long it waits at one member before it goes on to the next. */
+      readonly waitMs: number;
+      readonly holdMs: number;
+      /** While it holds, to the resource, to the cluster, and to its own key, in turn. */
+      readonly writes: number;
+      readonly leaves: 'leaves' | 'early' | 'revokes' | 'forgets';
     };
 
 /** How the holder of a lease keeps it alive. */
@@ -152,10 +163,20 @@ export interface KeyCompare {
   readonly target: 'version' | 'create' | 'mod' | 'value' | 'lease';
   readonly result: 'equal' | 'greater' | 'less' | 'notEqual';
   readonly key: number;
+  /** As in `KeyRange`: it must hold for each key. Of old schedules -1. */
+  readonly keyTo?: number;
   readonly off: number;
 }
 
+export interface TxnOf {
+  readonly type: 'txn';
+  readonly compares: readonly KeyCompare[];
+  readonly success: readonly TxnPart[];
+  readonly failure: readonly TxnPart[];
+}
+
 export type TxnPart =
+  | TxnOf
   | (KeyPut & { readonly type: 'put' })
   | { readonly type: 'delete'; readonly key: number; readonly keyTo: number; readonly prevKv: boolean }
   | (KeyRange & { readonly type: 'range' });

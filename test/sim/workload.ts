@@ -3,11 +3,12 @@
  * that may be sick: stop, fall silent and resend, ask twice. Keeps the table of lease slots and what is known of each key.
  */
 import { Prng } from '../../src/base/prng.ts';
-import type { Compare, LeaseId, Put, Range, TxnOp } from '../../src/state/command.ts';
+import type { Compare, LeaseId, Put, Range, Txn, TxnOp } from '../../src/state/command.ts';
 import type { KeyValue, Result } from '../../src/state/outcome.ts';
 import type { CallRecord, ClientCall } from './history.ts';
+import { wantLock } from './locking.ts';
 import type { SimMember } from './member.ts';
-import type { ClientOp, KeyCompare, KeyPut, KeyRange, Op, Renewal, TxnPart } from './schedule.ts';
+import type { ClientOp, KeyCompare, KeyPut, KeyRange, Op, Renewal, TxnOf, TxnPart } from './schedule.ts';
 import { openWatch } from './watching.ts';
 import type { World } from './world.ts';
 
@@ -37,7 +38,6 @@ interface Slot {
 }
 
 export class Workload {
-  running = true;
   readonly #world: World;
   readonly #slots: Slot[] = [];
   /** The newest value that any client saw, by key. */
@@ -49,6 +49,9 @@ export class Workload {
     this.#world = world;
     const { seed, clients } = world.schedule;
     this.#prngs = Array.from({ length: clients }, (_, i) => new Prng(seed, `client c${i + 1}`));
+  }
+
+  begin(): void {
     this.#awaitNext();
   }
 
@@ -59,7 +62,7 @@ export class Workload {
     if (op === undefined) return;
     this.#world.timeline.after(op.atMs - this.#world.nowMs, () => {
       this.#nextOp++;
-      if (this.running) this.#do(op);
+      if (this.#world.working) this.#do(op);
       this.#awaitNext();
     });
   }
@@ -69,6 +72,7 @@ export class Workload {
     const client = number % schedule.clients;
     const member = this.#listening(index % members.length);
     if (op.type === 'grant') this.#grant(client, member, op);
+    else if (op.type === 'lock') wantLock(this.#world, client, member, op);
     else if (op.type === 'watch') openWatch(this.#world, client, member, op);
     else this.#world.clients.call(client, member, this.#callOf(op), callTimeoutMs, (record) => this.#learn(record));
   }
@@ -83,7 +87,7 @@ export class Workload {
     return members[index] as SimMember;
   }
 
-  #callOf(op: Exclude<ClientOp, { type: 'grant' | 'watch' }>): ClientCall {
+  #callOf(op: Exclude<ClientOp, { type: 'grant' | 'watch' | 'lock' }>): ClientCall {
     switch (op.type) {
       case 'keepAlive':
       case 'timeToLive':
@@ -91,22 +95,18 @@ export class Workload {
       case 'revoke':
         return { type: 'command', command: { type: 'revoke', id: this.#slot(op.lease).id }, serverId: false };
       case 'put':
-        return { type: 'command', command: this.#put(op, 0), serverId: false };
+        return { type: 'command', command: this.#put(op, '0'), serverId: false };
       case 'delete':
         return { type: 'command', command: deletion(op), serverId: false };
       case 'range':
         return { type: 'range', range: this.#range(op), serializable: op.serializable };
-      default: {
-        const compares = op.compares.map((compare) => this.#compare(compare));
-        const parts = (list: readonly TxnPart[]): TxnOp[] => list.map((part, i) => this.#part(part, i));
-        const command = { type: 'txn', compares, success: parts(op.success), failure: parts(op.failure) } as const;
-        return { type: 'command', command, serverId: false };
-      }
+      default:
+        return { type: 'command', command: this.#txn(op, ''), serverId: false };
     }
   }
 
   /** Values are unique: the number of the call, and the place in it. */
-  #put({ key, lease, prevKv, ignoreValue, ignoreLease }: KeyPut, place: number): Put {
+  #put({ key, lease, prevKv, ignoreValue, ignoreLease }: KeyPut, place: string): Put {
     const value = Buffer.from(`${this.#world.clients.calls.length}.${place}`);
     return {
       type: 'put',
@@ -138,12 +138,24 @@ export class Workload {
     };
   }
 
-  #part(part: TxnPart, place: number): TxnOp {
+  /** `at`: where it stands in the txns around it. */
+  #txn({ compares, success, failure }: TxnOf, at: string): Txn {
+    const parts = (list: readonly TxnPart[]): TxnOp[] => list.map((part, i) => this.#part(part, `${at}${i}`));
+    return {
+      type: 'txn',
+      compares: compares.map((compare) => this.#compare(compare)),
+      success: parts(success),
+      failure: parts(failure),
+    };
+  }
+
+  #part(part: TxnPart, place: string): TxnOp {
+    if (part.type === 'txn') return this.#txn(part, `${place}.`);
     if (part.type === 'put') return this.#put(part, place);
     return part.type === 'delete' ? deletion(part) : this.#range(part);
   }
 
-  #compare({ target, result, key, off }: KeyCompare): Compare {
+  #compare({ target, result, key, keyTo = -1, off }: KeyCompare): Compare {
     const known = this.#known[key];
     const operand = (): number | bigint | Uint8Array => {
       switch (target) {
@@ -159,7 +171,7 @@ export class Workload {
           return known?.lease ?? 0n;
       }
     };
-    return { target, result, key: keyBytes(key), rangeEnd: nothing, operand: operand() };
+    return { target, result, key: keyBytes(key), rangeEnd: rangeEndBytes(keyTo), operand: operand() };
   }
 
   // ── leases ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,7 +196,7 @@ export class Workload {
     const silent = renewal.pauseAfter > 0 && done > 0 && done % renewal.pauseAfter === 0;
     const waitMs = renewal.everyMs * (0.8 + 0.4 * prng.unit()) + (silent ? renewal.pauseMs : 0);
     timeline.after(waitMs, () => {
-      if (!this.running) return;
+      if (!this.#world.working) return;
       const call: ClientCall = { type: 'keepAlive', id };
       let next = home;
       const timeoutMs = Math.min(callTimeoutMs, Math.max(1_000, renewal.everyMs * 2));

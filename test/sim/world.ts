@@ -14,8 +14,10 @@ import { SimMember } from './member.ts';
 import { type Link, Network } from './network.ts';
 import type { Observer, RunContext } from './observer.ts';
 import type { RunHooks } from './report.ts';
+import { Resource } from './resource.ts';
 import type { Schedule } from './schedule.ts';
 import { Timeline } from './timeline.ts';
+import type { TurnWait } from './turn-wait.ts';
 
 /** A snapshot on its way. */
 interface Stream {
@@ -40,11 +42,21 @@ export class World {
   /** No atlas: damage may fall anywhere. */
   readonly scorched: boolean;
   readonly quotaBytes: number;
+  /** Clients go on; cleared when a run is to come to rest. */
+  working = true;
+  /** Clients that wait in a queue at a member. */
+  readonly waits = new Set<TurnWait>();
+  /** How often a client was told that it holds. */
+  lockTurns = 0;
   /** The liveness phase has begun. */
   healed = false;
   /** Highest index applied anywhere, and leases that expired up to there. */
   appliedIndex = 0;
   expiries = 0;
+  /** The newest revision that any member has applied. */
+  newestRevision = 0;
+  /** By queue: what its lock protects. */
+  readonly resources = new Map<number, Resource>();
 
   constructor(schedule: Schedule, hooks: Required<Pick<RunHooks, 'observe'>> & RunHooks) {
     this.schedule = schedule;
@@ -184,11 +196,13 @@ export class World {
         peer.enqueue({ type: 'linkLost', member: member.id }),
       );
     }
+    for (const wait of this.waits) if (wait.member === member) wait.forget();
     this.clients.memberGone(member);
   }
 
   applied(entry: Entry, commands: readonly AppliedCommand[], member: SimMember): void {
     this.timeline.mix((entry.index << 8) ^ entry.term ^ (member.index << 28));
+    this.newestRevision = Math.max(this.newestRevision, member.node?.machine.revision ?? 0);
     if (entry.index > this.appliedIndex) {
       this.appliedIndex = entry.index;
       for (const { command, outcome } of commands)
@@ -198,6 +212,13 @@ export class World {
     if (this.trace !== undefined)
       this.trace(member.index, `applies ${entry.index}/${entry.term} ${commands.map(({ command }) => command.type)}`);
     this.observer.applied(entry, commands, member);
+  }
+
+  /** What the lock of `queue` protects. */
+  resource(queue: number): Resource {
+    const found = this.resources.get(queue) ?? new Resource();
+    this.resources.set(queue, found);
+    return found;
   }
 
   #isOlder(judge: SimMember, member: SimMember, boot: number): boolean {

@@ -6,8 +6,9 @@ import type { PeerMessage } from '../../../src/node/peer-message.ts';
 import { decodeCommand } from '../../../src/state/codec.ts';
 import type { EventView } from '../../../src/state/history.ts';
 import type { AppliedCommand, Machine } from '../../../src/state/machine.ts';
+import type { Outcome } from '../../../src/state/outcome.ts';
 import type { Entry, MemberId, WriteGroup } from '../../../src/store/entry.ts';
-import type { CallRecord, WatchRecord } from '../history.ts';
+import type { CallRecord, LockRecord, WatchRecord } from '../history.ts';
 import type { Observer, RunContext, Watched } from '../observer.ts';
 import { CallChecks } from './call-checks.ts';
 import { DutyChecks } from './duty-checks.ts';
@@ -15,6 +16,7 @@ import { fail } from './fail.ts';
 import { LeaseChecks } from './lease-checks.ts';
 import { LessorTimes } from './lessor-time.ts';
 import { Lives } from './lives.ts';
+import { LockChecks } from './lock-checks.ts';
 import { MessageChecks } from './message-checks.ts';
 import { RaftChecks, type RaftWatched } from './raft-checks.ts';
 import { Reigns } from './reigns.ts';
@@ -36,6 +38,7 @@ export class Checks implements Observer {
   readonly #duty: DutyChecks;
   readonly #calls: CallChecks;
   readonly #watching: WatchChecks;
+  readonly #locks: LockChecks;
   readonly #records: CallRecord[] = [];
   readonly #watches = new Set<WatchRecord>();
 
@@ -52,6 +55,7 @@ export class Checks implements Observer {
     this.#duty = new DutyChecks({ electionTimeoutMs, tickMs, clocksInSpec }, this.#times, this.lives, this.#reigns);
     this.#calls = new CallChecks(this.raft, this.#messages.rounds, this.state);
     this.#watching = new WatchChecks(this.state.model);
+    this.#locks = new LockChecks(this.state.model);
   }
 
   /** Leases that expired. */
@@ -221,6 +225,18 @@ export class Checks implements Observer {
 
   watchesDue(watches: readonly WatchRecord[], revision: number): void {
     for (const watch of watches) this.#watching.due(watch, revision);
+  }
+
+  locked(lock: LockRecord): void {
+    this.#locks.locked(lock);
+  }
+
+  guarded(lock: LockRecord, outcome: Outcome): void {
+    this.#locks.guarded(lock, outcome);
+  }
+
+  fenced(lock: LockRecord, accepted: boolean): void {
+    this.#locks.fenced(lock, accepted);
   }
 
   // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────

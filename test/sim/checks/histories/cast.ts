@@ -26,6 +26,8 @@ export class Actor implements RaftWatched {
   handedOut: Index = 1;
   log: Term[] = [0, 1];
   disk: Term[] = [0, 1];
+  /** What it takes for synced. */
+  persistedIndex: Index = 1;
   hardState: HardState = { term: 1, vote: 0n, commit: 1 };
   transferTarget: MemberId = 0n;
   ownTermCommitted = true;
@@ -68,6 +70,9 @@ export class Actor implements RaftWatched {
       },
       get lastIndex() {
         return actor.log.length - 1;
+      },
+      get persistedIndex() {
+        return actor.persistedIndex;
       },
       get transferTarget() {
         return actor.transferTarget;

@@ -17,6 +17,11 @@ function preVoteYes(from: Actor, to: Actor, term: number): Message {
   return { type: 'preVoteReply', from: from.id, to: to.id, term, granted: true };
 }
 
+function accept(from: Actor, to: Actor, match: number): Message {
+  const rest = { accepted: true, hintIndex: 0, hintTerm: 0, needsSnapshot: false, round: 0 };
+  return { type: 'appendReply', from: from.id, to: to.id, term: from.term, match, ...rest };
+}
+
 export const badRaftHistories: readonly Row[] = [
   bad('two leaders in a term', 'R1', (cast) => {
     cast.elect(cast.one, 2);
@@ -55,8 +60,19 @@ export const badRaftHistories: readonly Row[] = [
     cast.elect(cast.one, 2);
     cast.follow(cast.two, cast.one);
     cast.two.disk.pop();
-    const reply = { accepted: true, match: 2, hintIndex: 0, hintTerm: 0, needsSnapshot: false, round: 0 };
-    cast.messages.sent({ type: 'appendReply', from: 2n, to: 1n, term: 2, ...reply }, cast.two);
+    cast.messages.sent(accept(cast.two, cast.one, 2), cast.two);
+  }),
+  bad('a tail that a snapshot took from the disk counts as synced', 'R6', (cast) => {
+    cast.two.log = [0, 1, 1, 1];
+    cast.two.persistedIndex = 3;
+    cast.turn(cast.two);
+  }),
+  bad('a vouch for a tail of another history', 'R9', (cast) => {
+    cast.two.log = [0, 1, 1, 1];
+    cast.two.disk = [...cast.two.log];
+    cast.elect(cast.one, 2);
+    cast.two.enters(2);
+    cast.messages.sent(accept(cast.two, cast.one, 3), cast.two);
   }),
   bad('a vote before it is durable', 'R6', (cast) => {
     cast.two.term = 2;
@@ -125,6 +141,13 @@ export const badRaftHistories: readonly Row[] = [
 ];
 
 export const legalRaftHistories: readonly Row[] = [
+  legal('a vouch for less than its own tail, which is of another history', (cast) => {
+    cast.two.log = [0, 1, 1, 1];
+    cast.two.disk = [...cast.two.log];
+    cast.elect(cast.one, 2);
+    cast.two.enters(2);
+    cast.messages.sent(accept(cast.two, cast.one, 1), cast.two);
+  }),
   legal('an entry of an old term is committed together with one of the new term', (cast) => {
     cast.elect(cast.one, 2);
     cast.follow(cast.two, cast.one);
