@@ -15,10 +15,10 @@ const queuedExpires = (onLoss: string): ReturnType<typeof edit>[] => [
   ),
   edit(
     outbox,
-    '    const proposed = this.#proposeAll(decided, duty);\n    for (const { command } of decided.slice(proposed)) duty.primary.undecided(command);\n',
+    '    const proposed = this.#proposeAll(decided, duty);\n    for (const { command } of decided.slice(proposed)) duty.undecided(command);\n',
     `    const now = decided.filter(({ command }) => command.type !== 'expire');
     const proposed = this.#proposeAll(now, duty);
-    for (const { command } of now.slice(proposed)) duty.primary.undecided(command);
+    for (const { command } of now.slice(proposed)) duty.undecided(command);
     this.#late = this.#late.slice(this.#proposeAll(this.#late, duty));
     this.#late.push(...decided.filter(({ command }) => command.type === 'expire'));
 `,
@@ -82,8 +82,8 @@ export const etcdMutants: readonly Mutant[] = [
       ...promotedLate,
       edit(
         duty,
-        '    return this.primary.term !== undefined && this.primary.term === this.leading\n',
-        '    return this.primary.term !== undefined\n',
+        '    if (term === undefined || term !== this.leading) return [];\n    const limits',
+        '    if (term === undefined) return [];\n    const limits',
       ),
       edit(
         'src/node/node.ts',

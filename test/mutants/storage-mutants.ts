@@ -10,10 +10,10 @@ const lateMeta = [
   edit(machine, '  #takenIndex: Index = 0;\n', '  #takenIndex: Index = 0;\n  #lateMeta: ImageOp | undefined;\n'),
   edit(
     machine,
-    '    ops.push(sealed(metaRecord(this.#meta())));\n',
-    `    if (this.#lateMeta !== undefined) ops.push(this.#lateMeta);
-    else ops.push(sealed(metaRecord(this.#meta())));
-    this.#lateMeta = sealed(metaRecord(this.#meta()));
+    '    ops.push(sealed(metaRecord({ appliedIndex, appliedTerm, digest: this.digest(), ...this.#counters() })));\n',
+    `    const meta = sealed(metaRecord({ appliedIndex, appliedTerm, digest: this.digest(), ...this.#counters() }));
+    ops.push(this.#lateMeta ?? meta);
+    this.#lateMeta = meta;
 `,
   ),
 ];

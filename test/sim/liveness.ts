@@ -52,16 +52,18 @@ export function converge(world: World, core: readonly SimMember[]): void {
   }
 }
 
-/** W11: how long after the last write a watch may take to be told of it, at a member that is up to date. */
+/** W11: how long a watch may take to be told of what its member has applied. */
 export const catchUpMsMax = 5_000;
 /** A client slower than this lags by its own pace. */
 const promptMsMax = 20;
 
-/** W11: the open watches of prompt clients at members of the core, once nobody of the core is behind (till then there is V2). */
-export function catchUp({ clients, observer }: World, core: readonly SimMember[]): void {
-  const [first] = core;
-  const revision = first?.node?.machine.revision;
-  if (revision === undefined || core.some(({ node }) => node?.machine.revision !== revision)) return;
+/** What all of the core have applied by now: leases go on expiring, and of what comes later there is no saying yet. */
+export function appliedByAll(core: readonly SimMember[]): number {
+  return Math.min(...core.map(({ node }) => node?.machine.revision ?? 0));
+}
+
+/** W11: the open watches of prompt clients at members of the core, told of what all of it had applied `catchUpMsMax` ago. */
+export function catchUp({ clients, observer }: World, core: readonly SimMember[], revision: number): void {
   const isDue = ({ endedMs, slowMs, connections }: WatchRecord): boolean => {
     const last = connections.at(-1);
     if (endedMs !== undefined || slowMs > promptMsMax || last === undefined) return false;

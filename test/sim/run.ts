@@ -4,7 +4,7 @@
  */
 import { withVirtualGlobals } from './ambient.ts';
 import { Checks } from './checks/checks.ts';
-import { assertAtRest, catchUp, catchUpMsMax, converge, coreOf, settle } from './liveness.ts';
+import { appliedByAll, assertAtRest, catchUp, catchUpMsMax, converge, coreOf, settle } from './liveness.ts';
 import type { Observer, RunContext } from './observer.ts';
 import { Failure, type RunHooks, type RunReport } from './report.ts';
 import type { Schedule } from './schedule.ts';
@@ -48,8 +48,9 @@ function runWorld(world: World): RunReport {
     world.run(Math.max(0, schedule.faultsMs + loadMs - timeline.nowMs));
   }
   world.working = false;
+  const revision = appliedByAll(core ?? []);
   world.run(catchUpMsMax);
-  if (core !== undefined) catchUp(world, core);
+  if (core !== undefined) catchUp(world, core, revision);
   world.run(quietMs - catchUpMsMax);
   if (core !== undefined) converge(world, core);
   assertAtRest(world, core ?? []);
