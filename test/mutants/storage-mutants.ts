@@ -63,7 +63,7 @@ export const storageMutants: readonly Mutant[] = [
     id: 'M20',
     what: 'the applied index is saved in another batch than the data it describes',
     edits: lateMeta,
-    caughtBy: ['V2', 'D3', 'D1'],
+    caughtBy: ['V4', 'V2', 'D3', 'D1'],
     hunts: ['sim:disks', 'sim:usual'],
   },
   {
@@ -83,7 +83,7 @@ export const storageMutants: readonly Mutant[] = [
         'return this.#restoreAttachments();',
       ),
     ],
-    caughtBy: ['D3', 'D1', 'R11'],
+    caughtBy: ['V4', 'D3', 'D1', 'R11'],
     hunts: ['sim:disks', 'sim:usual'],
     without: 'the digest of the image',
   },
