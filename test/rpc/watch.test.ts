@@ -85,6 +85,24 @@ describe('creating and cancelling', () => {
     expect(fixture.member.hub.count).toBe(1);
   });
 
+  test('W9: the id of a watcher that compaction ended is taken until its caller cancels it; a bad range is looked at first', async () => {
+    for (let revision = 2; revision < 7; revision++) put('w');
+    fixture.member.apply({ type: 'compact', revision: 5 });
+    const watch = client.watch();
+    const say = async (request: Parameters<typeof watch.send>[0]) => {
+      watch.send(request);
+      return brief(await watch.next());
+    };
+    const create = (more: object = {}) => say({ createRequest: { key: bytes('w'), watchId: 3, ...more } });
+    expect(await create({ startRevision: 3 })).toBe('r2 #3 created');
+    expect(brief(await watch.next())).toBe('r0 #3 canceled compacted 5');
+    expect(await create()).toBe('r6 #-1 created canceled mvcc: duplicate watch ID provided on the WatchStream');
+    expect(await create({ rangeEnd: bytes('a') })).toBe('r6 #-1 created canceled mvcc: watcher range is empty');
+    expect(await say({ cancelRequest: { watchId: 3 } })).toBe('r6 #3 canceled');
+    expect(await create({ startRevision: 5 })).toBe('r4 #3 created');
+    expect(brief(await watch.next())).toBe('r6 #3 +w@5 +w@6');
+  });
+
   test('half-close keeps the stream, cancel forgets its watchers', async () => {
     const watch = client.watch();
     watch.send({ createRequest: { key: bytes('w') } });
