@@ -143,6 +143,13 @@ export const httpIdleMsMax = 130_000;
 export const httpRequestMsMax = 60_000;
 /** An HTTP/2 connection without a stream. */
 export const grpcIdleMsMax = 300_000;
+/** Bytes of answers that a client has not taken: of one connection (unless it is one answer), and of all, beyond which one is cut. */
+export const unreadBytesPerConnectionMax = 64 * 1024 * 1024;
+export const unreadBytesMax = 256 * 1024 * 1024;
+/** Bytes of answers to unary calls encoded in one go, or one answer, before others get the event loop. */
+export const answerBytesPerTurnMax = 1024 * 1024;
+/** And no more reads than this, as nobody knows how large an answer is before it is made. */
+export const readsPerTurnMax = 64;
 /** Head of an HTTP/1.1 request. */
 export const httpHeadBytesMax = 16 * 1024;
 

@@ -5,8 +5,15 @@
  * put back (protocol-server.ts). Knows neither services nor routes.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { connectionsMax, connectionsPerAddressMax, firstRequestMsMax } from '../base/limits.ts';
+import {
+  connectionsMax,
+  connectionsPerAddressMax,
+  firstRequestMsMax,
+  unreadBytesMax,
+  unreadBytesPerConnectionMax,
+} from '../base/limits.ts';
 import type { AcceptedConnection, ProtocolServer } from './protocol-server.ts';
+import { type Keeper, Unread } from './unread.ts';
 
 export interface AcceptOptions {
   readonly servers: Readonly<Record<Protocol, ProtocolServer>>;
@@ -14,19 +21,24 @@ export interface AcceptOptions {
   readonly connectionsMax?: number;
   readonly connectionsPerAddressMax?: number;
   readonly firstRequestMs?: number;
+  readonly unreadBytesPerConnectionMax?: number;
+  readonly unreadBytesMax?: number;
 }
 
 export type Protocol = 'http1' | 'http2';
 
-class Connection implements AcceptedConnection {
+class Connection implements AcceptedConnection, Keeper {
   readonly socket: Socket;
   readonly address: string;
   /** Undefined: it has not shown yet what it speaks. */
   protocol: Protocol | undefined;
   #deadlineMs = 0;
   #late: (() => void) | undefined;
+  readonly #unread: Unread;
+  #count: () => number = () => 0;
 
-  constructor(socket: Socket, address: string) {
+  constructor(socket: Socket, address: string, unread: Unread) {
+    this.#unread = unread;
     this.socket = socket;
     this.address = address;
   }
@@ -37,6 +49,27 @@ class Connection implements AcceptedConnection {
 
   whenLate(step: (() => void) | undefined): void {
     this.#late = step;
+  }
+
+  keepsBy(count: () => number): void {
+    this.#count = count;
+    this.#unread.add(this);
+  }
+
+  mayKeep(bytes: number): boolean {
+    return this.#unread.admit(this, bytes);
+  }
+
+  get full(): boolean {
+    return this.#unread.full(this);
+  }
+
+  kept(): number {
+    return this.#count();
+  }
+
+  cut(): void {
+    this.socket.destroy();
   }
 
   /** Looked at now and then, with the clock of `performance.now()`. */
@@ -64,6 +97,7 @@ export class ClientListener {
   readonly #connections = new Map<Socket, Connection>();
   readonly #byAddress = new Map<string, number>();
   readonly #firstRequestMs: number;
+  readonly #unread: Unread;
   readonly #sweeper: NodeJS.Timeout;
   /** Connections turned away because a cap was reached. */
   refused = 0;
@@ -71,6 +105,10 @@ export class ClientListener {
   constructor(options: AcceptOptions) {
     this.#options = options;
     this.#firstRequestMs = options.firstRequestMs ?? firstRequestMsMax;
+    this.#unread = new Unread({
+      perConnectionBytesMax: options.unreadBytesPerConnectionMax ?? unreadBytesPerConnectionMax,
+      bytesMax: options.unreadBytesMax ?? unreadBytesMax,
+    });
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs }, (socket) =>
       this.#accept(socket),
     );
@@ -128,14 +166,16 @@ export class ClientListener {
       return;
     }
     this.#byAddress.set(address, fromAddress + 1);
-    const connection = new Connection(socket, address);
+    const connection = new Connection(socket, address, this.#unread);
     connection.allow(this.#firstRequestMs);
     this.#connections.set(socket, connection);
     socket.once('close', () => this.#closed(connection));
     this.#peek(connection);
   }
 
-  #closed({ socket, address }: Connection): void {
+  #closed(connection: Connection): void {
+    const { socket, address } = connection;
+    this.#unread.remove(connection);
     this.#connections.delete(socket);
     const left = (this.#byAddress.get(address) ?? 1) - 1;
     if (left === 0) this.#byAddress.delete(address);

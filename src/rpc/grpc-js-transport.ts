@@ -2,11 +2,11 @@
  * Carries a `ServiceTable` over @grpc/grpc-js: raw bytes in and out, sockets injected by our accept layer. Knows no service.
  * Owns per stream one count of bytes not yet taken by HTTP/2, which is what `Outgoing.write` answers by.
  */
-import type { ServerHttp2Stream } from 'node:http2';
 import * as grpc from '@grpc/grpc-js';
 import { asBuffer } from '../base/bytes.ts';
 import { grpcIdleMsMax, grpcPingAnswerMsMax, grpcPingMs } from '../base/limits.ts';
-import { codes, type RpcError, toRpcError } from './errors.ts';
+import { codes, type RpcError, rpcError, toRpcError } from './errors.ts';
+import { GrpcJsPeers } from './grpc-js-peers.ts';
 import type { AcceptedConnection, ProtocolServer } from './protocol-server.ts';
 import type {
   BidiStream,
@@ -32,6 +32,10 @@ export interface GrpcJsOptions {
   readonly onBug: (error: unknown) => void;
 }
 
+interface CallOptions extends GrpcJsOptions {
+  readonly peers: GrpcJsPeers;
+}
+
 /** Memory one HTTP/2 session may hold (Node's unit is a megabyte); without it grpc-js sets no bound at all. */
 const sessionMemoryMb = 256;
 
@@ -39,6 +43,7 @@ const sessionMemoryMb = 256;
 export class GrpcJsTransport implements ProtocolServer {
   readonly #server: grpc.Server;
   readonly #injector: ReturnType<grpc.Server['createConnectionInjector']>;
+  readonly #peers = new GrpcJsPeers();
 
   constructor(table: ServiceTable, options: GrpcJsOptions) {
     this.#server = new grpc.Server({
@@ -52,14 +57,16 @@ export class GrpcJsTransport implements ProtocolServer {
       'grpc-node.max_session_memory': sessionMemoryMb,
       'grpc.enable_channelz': 0,
     });
-    for (const [name, method] of Object.entries(table)) this.#mount(name, method, options);
-    passOverDeadStreams(this.#server);
+    const calls: CallOptions = { ...options, peers: this.#peers };
+    for (const [name, method] of Object.entries(table)) this.#mount(name, method, calls);
+    this.#peers.watch(this.#server);
     this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   }
 
   serve(connection: AcceptedConnection): void {
     // From here on HTTP/2's own pings and idle limit watch it.
     connection.allow(Number.POSITIVE_INFINITY);
+    this.#peers.add(connection);
     this.#injector.injectConnection(connection.socket);
   }
 
@@ -74,7 +81,7 @@ export class GrpcJsTransport implements ProtocolServer {
     this.#server.forceShutdown();
   }
 
-  #mount(name: string, method: Method, options: GrpcJsOptions): void {
+  #mount(name: string, method: Method, options: CallOptions): void {
     switch (method.kind) {
       case 'unary':
         this.#server.register(name, unaryCall(method.call, options), serialize, deserialize, 'unary');
@@ -89,30 +96,19 @@ export class GrpcJsTransport implements ProtocolServer {
   }
 }
 
-/**
- * Node tells of a new stream a tick after it read it. If its client has reset it by then, and it names no content type of gRPC or
- * no method of ours, grpc-js 1.14 answers it all the same, Node throws, nobody catches, and the process ends: one packet
- * kills a member. There is no public hook this early; a version that has renamed this one refuses to start.
- */
-function passOverDeadStreams(server: grpc.Server): void {
-  const onStream: unknown = Reflect.get(server, '_streamHandler');
-  if (typeof onStream !== 'function') throw new Error('this version of @grpc/grpc-js takes streams in another way');
-  Reflect.set(server, '_streamHandler', (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => {
-    // grpc-js listens for one error; a stream may have more, and an error nobody hears ends the process too.
-    stream.on('error', () => {});
-    if (!stream.destroyed && !stream.closed) Reflect.apply(onStream, server, [interceptors, stream, headers]);
-  });
-}
-
 const serialize = (bytes: Uint8Array): Buffer => asBuffer(bytes);
 const deserialize = (bytes: Buffer): Uint8Array => bytes;
 
-function unaryCall(call: Unary, { onBug }: GrpcJsOptions): grpc.handleUnaryCall<Uint8Array, Uint8Array> {
+function unaryCall(call: Unary, options: CallOptions): grpc.handleUnaryCall<Uint8Array, Uint8Array> {
+  const { onBug, peers } = options;
   return (grpcCall, answer) => {
-    const ctx = new GrpcJsContext(grpcCall);
+    const ctx = new GrpcJsContext(grpcCall, options.peers);
     call(grpcCall.request, ctx)
       .then(
-        (bytes) => answer(null, bytes),
+        (bytes) => {
+          if (peers.mayKeep(ctx.peer, bytes.length)) answer(null, bytes);
+          else answer(statusOf(rpcError('tooManyRequests')));
+        },
         (error: unknown) => answer(statusOf(toRpcError(error, onBug))),
       )
       .finally(() => ctx.over());
@@ -121,19 +117,19 @@ function unaryCall(call: Unary, { onBug }: GrpcJsOptions): grpc.handleUnaryCall<
 
 function serverStreamCall(
   call: ServerStream,
-  options: GrpcJsOptions,
+  options: CallOptions,
 ): grpc.handleServerStreamingCall<Uint8Array, Uint8Array> {
   return (grpcCall) => {
-    const ctx = new GrpcJsContext(grpcCall);
-    const outgoing = new GrpcJsOutgoing(grpcCall, ctx, options.streamBufferBytesMax);
+    const ctx = new GrpcJsContext(grpcCall, options.peers);
+    const outgoing = new GrpcJsOutgoing(grpcCall, ctx, options);
     guarded(outgoing, options, () => call(grpcCall.request, outgoing, ctx));
   };
 }
 
-function bidiCall(call: BidiStream, options: GrpcJsOptions): grpc.handleBidiStreamingCall<Uint8Array, Uint8Array> {
+function bidiCall(call: BidiStream, options: CallOptions): grpc.handleBidiStreamingCall<Uint8Array, Uint8Array> {
   return (grpcCall) => {
-    const ctx = new GrpcJsContext(grpcCall);
-    const outgoing = new GrpcJsOutgoing(grpcCall, ctx, options.streamBufferBytesMax);
+    const ctx = new GrpcJsContext(grpcCall, options.peers);
+    const outgoing = new GrpcJsOutgoing(grpcCall, ctx, options);
     const incoming: Incoming = {
       listen: (sink) => {
         grpcCall.on('data', (bytes: Uint8Array) => guarded(outgoing, options, () => sink.message(bytes)));
@@ -177,16 +173,22 @@ class GrpcJsContext implements CallContext {
   readonly #call: AnyCall;
   readonly #arrivedMs = Date.now();
   readonly metadata = { get: (name: string): string | undefined => this.#call.metadata.get(name)[0]?.toString() };
+  readonly #peers: GrpcJsPeers;
   #abort: AbortController | undefined;
   #over = false;
 
-  constructor(call: AnyCall) {
+  constructor(call: AnyCall, peers: GrpcJsPeers) {
     this.#call = call;
+    this.#peers = peers;
     call.on('cancelled', () => this.over());
   }
 
   get peer(): string {
     return this.#call.getPeer();
+  }
+
+  get unread(): boolean {
+    return this.#peers.isFull(this.peer);
   }
 
   get signal(): AbortSignal {
@@ -221,11 +223,14 @@ class GrpcJsOutgoing implements Outgoing {
   readonly #call: WritableCall;
   readonly #ctx: GrpcJsContext;
   readonly #bytesMax: number;
+  readonly #mayKeep: (bytes: number) => boolean;
   #pendingBytes = 0;
   #over = false;
   #waiters: (() => void)[] = [];
 
-  constructor(call: WritableCall, ctx: GrpcJsContext, bytesMax: number) {
+  constructor(call: WritableCall, ctx: GrpcJsContext, { streamBufferBytesMax: bytesMax, peers }: CallOptions) {
+    const { peer } = ctx;
+    this.#mayKeep = (bytes) => peers.mayKeep(peer, bytes);
     this.#call = call;
     this.#ctx = ctx;
     this.#bytesMax = bytesMax;
@@ -241,6 +246,10 @@ class GrpcJsOutgoing implements Outgoing {
 
   write(message: Uint8Array): boolean {
     if (this.#over) return true;
+    if (!this.#mayKeep(message.length)) {
+      this.fail(rpcError('tooManyRequests'));
+      return true;
+    }
     this.#pendingBytes += message.length;
     this.#call.write(message, () => {
       this.#pendingBytes -= message.length;

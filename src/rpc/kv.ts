@@ -2,9 +2,11 @@
  * etcd's KV service: reads through a barrier (or not, when serializable), writes through the log; a txn that only reads is a
  * read. K4, K6: a read is answered in the step in which the barrier's state is looked at.
  */
+
 import type { Command } from '../state/command.ts';
 import type { Outcome, Result } from '../state/outcome.ts';
 import { isReadOnly } from '../state/txn.ts';
+import { answerTurns } from './answer-turns.ts';
 import {
   deleteRangeOf,
   deleteRangeResponse,
@@ -30,7 +32,7 @@ export function kvService(member: Member): ServiceTable {
     '/etcdserverpb.KV/Range': unary(wire.RangeRequest, wire.RangeResponse, async (message, ctx) => {
       checkRange(message);
       const range = rangeOf(message);
-      if (!message.serializable) await member.barrier(ctx);
+      await mayRead(member, ctx, message.serializable);
       const { state } = member;
       const result = state.range(range);
       if (result.type === 'refused') throw refusalError(result.refusal);
@@ -54,7 +56,7 @@ export function kvService(member: Member): ServiceTable {
       checkTxn(message, member.options.maxTxnOps);
       const txn = txnOf(message);
       if (isReadOnly(txn)) {
-        if (!isSerializable(message)) await member.barrier(ctx);
+        await mayRead(member, ctx, isSerializable(message));
         const { state } = member;
         const read = state.readTxn(txn);
         if (read.type === 'refused') throw refusalError(read.refusal);
@@ -75,6 +77,13 @@ export function kvService(member: Member): ServiceTable {
       },
     ),
   };
+}
+
+/** Waits until a read may be made: for a barrier, unless it is serializable, and for this caller's turn. */
+async function mayRead(member: Member, ctx: CallContext, serializable: boolean): Promise<void> {
+  if (!serializable) await member.barrier(ctx);
+  await answerTurns.take(ctx.peer);
+  if (ctx.unread) throw rpcError('tooManyRequests');
 }
 
 /** Whether each read of a txn may be answered from this member's own state. A txn without any may. */

@@ -1,4 +1,5 @@
 /** Joins a typed call to its bytes: decode, call, encode. */
+import { answerTurns } from './answer-turns.ts';
 import type { Sparse, WireType } from './codec.ts';
 import { type ErrorName, rpcError } from './errors.ts';
 import type { CallContext, Method } from './transport.ts';
@@ -11,7 +12,13 @@ export function unary<Request, Answer>(
 ): Method {
   return {
     kind: 'unary',
-    call: async (bytes, ctx) => answer.encode(await call(request.decode(bytes), ctx, bytes.length)),
+    call: async (bytes, ctx) => {
+      if (ctx.unread) throw rpcError('tooManyRequests');
+      const message = await call(request.decode(bytes), ctx, bytes.length);
+      const encoded = answer.encode(message);
+      answerTurns.spent(encoded.length);
+      return encoded;
+    },
   };
 }
 

@@ -15,6 +15,12 @@ export interface AcceptedConnection {
   allow(ms: number): void;
   /** What happens when it is late, once; undefined: it is cut, as at first. */
   whenLate(step: (() => void) | undefined): void;
+  /** How many bytes the server keeps for the client to take. Asked seldom. */
+  keepsBy(count: () => number): void;
+  /** Asks to keep so many bytes more. False: not before the client has taken some; refuse it. */
+  mayKeep(bytes: number): boolean;
+  /** So much is kept already that the next answer need not be made. */
+  readonly full: boolean;
 }
 
 /** Serves one protocol on the connections it is given, which are its own from then on: it may end them at any time. */

@@ -14,6 +14,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Milliseconds the caller gave this call when it arrived; undefined: no deadline. */
   readonly timeoutMs: number | undefined;
+  /** The caller has left so many earlier answers unread that this one need not be made: it would be refused. */
+  readonly unread?: boolean;
 }
 
 /** One request, one answer. Rejects with `RpcError` or `UnavailableError`; anything else is a bug of ours. */

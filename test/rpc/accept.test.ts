@@ -295,6 +295,63 @@ describe('caps', () => {
     stream.raw.cancel();
   });
 
+  /** A client whose window is closed: what its calls for a value of 256 KiB come to. */
+  const reading = (session: ReturnType<typeof connectHttp2>, calls: number): { refused: number; answered: number } => {
+    const ends = { refused: 0, answered: 0 };
+    const body = wire.RangeRequest.encode({ key: Buffer.from('big') });
+    const framed = Buffer.concat([Buffer.from([0, 0, 0, 0, body.length]), body]);
+    for (let call = 0; call < calls; call++) {
+      const headers = { ':method': 'POST', ':path': '/etcdserverpb.KV/Range', 'content-type': 'application/grpc' };
+      const stream = session.request({ ...headers, te: 'trailers' });
+      stream.on('error', () => {});
+      stream.on('response', (head) => {
+        if (head['grpc-status'] === '8') ends.refused++;
+      });
+      stream.on('trailers', ({ 'grpc-status': status }) => {
+        if (status === '0') ends.answered++;
+      });
+      stream.resume().end(framed);
+    }
+    return ends;
+  };
+  const startWithBig = async (accept: FixtureOptions['accept'] = {}): Promise<void> => {
+    await start({ accept });
+    const rest = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
+    fixture.member.apply({ type: 'put', key: Buffer.from('big'), value: Buffer.alloc(256 * 1024), ...rest });
+  };
+
+  test('answers that one connection does not take', async () => {
+    await startWithBig({ unreadBytesPerConnectionMax: 1024 * 1024 });
+    const session = connectHttp2(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 0 } });
+    const ends = reading(session, 10);
+    await until(() => ends.refused === 7, 'what does not fit is refused');
+    await stillServes();
+    session.settings({ initialWindowSize: 1024 * 1024 });
+    session.setLocalWindowSize(16 * 1024 * 1024);
+    await until(() => ends.answered === 3, 'what fitted is answered');
+    const again = reading(session, 3);
+    await until(() => again.answered === 3, 'it is served again');
+    session.destroy();
+  });
+
+  test('answers that all connections together do not take: who keeps most is cut', async () => {
+    await startWithBig({ unreadBytesMax: 2 * 1024 * 1024 });
+    const [modest, hog] = [1, 2].map(() => {
+      const session = connectHttp2(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 0 } });
+      session.on('error', () => {});
+      return session;
+    });
+    if (modest === undefined || hog === undefined) throw new Error('two sessions');
+    const few = reading(modest, 2);
+    reading(hog, 12);
+    await until(() => hog.destroyed, 'it is cut');
+    await stillServes();
+    expect(modest.destroyed).toBe(false);
+    modest.settings({ initialWindowSize: 1024 * 1024 });
+    await until(() => few.answered === 2, 'the other gets its answers');
+    modest.destroy();
+  });
+
   test('a message announced as 4 GiB is refused from its prefix', async () => {
     await start();
     const before = process.memoryUsage().arrayBuffers;
