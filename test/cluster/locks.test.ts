@@ -160,6 +160,32 @@ describe('C56, C58: on every member', () => {
   }, 90_000);
 });
 
+test('a member goes down in good order: who waited there asks elsewhere and keeps its place', async () => {
+  const leader = await cluster.leader();
+  const leaving = cluster.members.find((member) => member !== leader) as MemberProcess;
+  const [there, here] = [clientOf(leader), clientOf(leaving)];
+  const [holder, first, second] = [await session(there), await session(there), await session(there)];
+  await ok(there, 'Lock/Lock', { name: 'port', lease: holder });
+  const cutShort = plainCall(here, 'Lock/Lock', { name: 'port', lease: first }, 60_000);
+  await queued(there, 'port', 2);
+  const behind = plainCall(there, 'Lock/Lock', { name: 'port', lease: second }, 60_000);
+  await queued(there, 'port', 3);
+  const watching = here.watch();
+  watching.send({ createRequest: { key: bytes('port/') } });
+  await watching.next();
+  await leaving.stop('SIGTERM');
+  // Not Canceled: etcd's clients would take that for their own wish, and go on nowhere.
+  expect(await cutShort).toMatchObject({ code: 14 });
+  expect(await watching.raw.status).toMatchObject({ code: 14 });
+  const again = plainCall(there, 'Lock/Lock', { name: 'port', lease: first }, 60_000);
+  await ok(there, 'Lock/Unlock', { key: keyOf('port', holder) });
+  expect(await again).toMatchObject({ key: keyOf('port', first) });
+  await ok(there, 'Lock/Unlock', { key: keyOf('port', first) });
+  expect(await behind).toMatchObject({ key: keyOf('port', second) });
+  leaving.start();
+  await cluster.ready(60_000);
+}, 90_000);
+
 describe('F5, C71: a leader dies', () => {
   test('those who wait on the others go on, those it served ask again and keep their place; observers miss nothing', async () => {
     const killed = await cluster.leader();
