@@ -3,6 +3,7 @@
  * checks. Twice where etcd has an older name for the same (`etcd_debugging_mvcc_…`). A part of `Metrics`.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Command } from '../state/command.ts';
 import type { Result } from '../state/outcome.ts';
 
 type Operation = 'put' | 'delete' | 'range' | 'txn';
@@ -10,6 +11,7 @@ type Operation = 'put' | 'delete' | 'range' | 'txn';
 export class EtcdCounters {
   readonly #operations: Readonly<Record<Operation, readonly Counter[]>>;
   readonly #watchStreams: Gauge;
+  readonly #swept: Counter;
   readonly #healthy: Counter;
   readonly #ill: Counter;
 
@@ -27,12 +29,14 @@ export class EtcdCounters {
     };
     const streams = { name: 'etcd_debugging_mvcc_watch_stream_total', help: 'Watch streams.' };
     this.#watchStreams = new Gauge({ ...streams, registers: [registry] });
+    this.#swept = counter('etcd_debugging_mvcc_db_compaction_keys_total', 'Versions taken away after compactions.');
     this.#healthy = counter('etcd_server_health_success', 'Health checks that said yes.');
     this.#ill = counter('etcd_server_health_failures', 'Health checks that said no.');
   }
 
   /** A command was applied and came to this. */
-  applied(result: Result): void {
+  applied(type: Command['type'], result: Result): void {
+    if (type === 'sweep' && result.type === 'done') this.#swept.inc(result.touched);
     const count = { put: 0, delete: 0, range: 0 };
     tally(result, count);
     for (const name of ['put', 'delete', 'range'] as const) this.#add(name, count[name]);

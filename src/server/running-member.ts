@@ -80,7 +80,7 @@ export class RunningMember {
         observe: (_entry, commands) => {
           for (const { command, outcome } of commands) {
             if (!outcome.ok) continue;
-            metrics.etcd.applied(outcome.result);
+            metrics.etcd.applied(command.type, outcome.result);
             if (command.type === 'checkpoint') metrics.leasesCheckpointed(command.leases.length);
           }
         },

@@ -36,7 +36,8 @@ const read: readonly (readonly [string, Type, readonly string[], boolean])[] = [
   ['etcd_debugging_mvcc_db_total_size_in_bytes', 'gauge', [], true],
   ['etcd_debugging_mvcc_keys_total', 'gauge', [], true],
   ['etcd_debugging_mvcc_current_revision', 'gauge', [], true],
-  ['etcd_debugging_mvcc_compact_revision', 'gauge', [], false],
+  ['etcd_debugging_mvcc_compact_revision', 'gauge', [], true],
+  ['etcd_debugging_mvcc_db_compaction_keys_total', 'counter', [], true],
   ['etcd_debugging_mvcc_watcher_total', 'gauge', [], true],
   ['etcd_debugging_mvcc_watch_stream_total', 'gauge', [], true],
   ['etcd_debugging_mvcc_slow_watcher_total', 'gauge', [], false],
@@ -139,7 +140,9 @@ test('all of it is there, and moves', { timeout: 120_000 }, async () => {
   await caller.count('m/', 'm0');
   await caller.revoke(await caller.grant(60));
   const success = [{ requestPut: { key: bytes('m/1') } }, { requestPut: { key: bytes('m/2') } }];
-  await line.client.call('/etcdserverpb.KV/Txn', wire.TxnRequest, wire.TxnResponse, { success });
+  const { header } = await line.client.call('/etcdserverpb.KV/Txn', wire.TxnRequest, wire.TxnResponse, { success });
+  const compaction = { revision: header?.revision ?? 0, physical: true };
+  await line.client.call('/etcdserverpb.KV/Compact', wire.CompactionRequest, wire.CompactionResponse, compaction);
   const renewals = line.client.keepAlive();
   renewals.send({ ID: int64Of(lease) });
   await renewals.next();

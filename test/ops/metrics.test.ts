@@ -63,6 +63,8 @@ test('what happened is counted and measured', async () => {
   metrics.leaseExpired(30);
   metrics.leasesCheckpointed(5);
   metrics.keepAliveMargin(500, 2_000);
+  metrics.etcd.applied('sweep', { type: 'done', touched: 7 });
+  metrics.etcd.applied('revoke', { type: 'done', touched: 1 });
   metrics.walSynced(0.0015);
   metrics.imageWritten(0.02);
   const meter = metrics.rpc('etcdserverpb.KV', 'Put', 'unary');
@@ -82,6 +84,7 @@ test('what happened is counted and measured', async () => {
     'etcd_debugging_server_lease_expired_total 1',
     'lease_expiry_lag_seconds_bucket{le="0.05"} 1',
     'lease_checkpoint_total 5',
+    'etcd_debugging_mvcc_db_compaction_keys_total 7',
     'lease_keepalive_margin_ratio_bucket{le="0.3"} 1',
     'lease_keepalive_margin_seconds_sum 0.5',
     'etcd_disk_wal_fsync_duration_seconds_bucket{le="0.001"} 0',
