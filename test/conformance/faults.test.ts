@@ -361,6 +361,22 @@ test.each([
   },
 );
 
+test('C43 all followers stand still too, so that nobody else can lead: what waits in the leader’s queue is read before anything ends', () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const scene = new Scene(seed);
+    for (let id = 1n; id <= 20n; id++) scene.grant(id, 5_000);
+    const { world } = scene;
+    for (let step = 0; step < 40; step++) {
+      if (step === 4) for (const member of world.members) member.pause(10_000, false, (seed % 3) as 0 | 1 | 2);
+      for (let id = 1n; id <= 20n; id++)
+        scene.send(world.members[(step + Number(id)) % 3] as SimMember, { type: 'keepAlive', id }, 12_000);
+      world.run(500);
+    }
+    scene.untilLed();
+    expect(scene.leader.node?.machine.lessor.count).toBe(20);
+  }
+});
+
 test('C45 more writes than the leader takes: a thousand leases due meanwhile end in time', () => {
   const scene = new Scene(45);
   const { leader, world } = scene;
