@@ -15,8 +15,9 @@ describe('bench', () => {
     const cluster = await ProcessCluster.start({ members: 1, proxied: false });
     try {
       await cluster.ready();
-      const { figures } = await massExpiry(cluster, { leases: 500, ttlSeconds: 3 });
-      expect(figures).toMatchObject({ leases: 500, notGone: 0, early: 0 });
+      // Granting and renewing all of them fits into the TTL by far, on a busy machine too.
+      const { figures } = await massExpiry(cluster, { leases: 200, ttlSeconds: 8 });
+      expect(figures).toMatchObject({ leases: 200, notGone: 0, early: 0 });
       // Lateness counts from the answer, the member's deadline from the request's arrival: a client that is slow to read its answers
       // may see a little less than nothing. What is promised is `early: 0`, from the time of sending, and an end soon after (L4).
       expect(figures['lateMsMax']).toBeLessThan(2_000);
