@@ -58,7 +58,7 @@ describe('a mistake is refused in one line, and nothing is created', () => {
     ['TLS', () => ['--listen-client-urls=https://127.0.0.1:2379'], /--listen-client-urls: .*TLS.*use http:/],
     ['a certificate', () => ['--cert-file=/a'], /--cert-file: .*leave the flag out/],
     ['a bad duration', () => ['--request-timeout=7 parsecs'], /--request-timeout: .*write it as 7s or 500ms/],
-    ['a quota too small', () => ['--quota-backend-bytes=1000'], /--quota-backend-bytes: .*whole number from 1048576/],
+    ['a quota that is no number', () => ['--quota-backend-bytes=1k'], /--quota-backend-bytes: .*whole number from 1 /],
     [
       'election at the heartbeat',
       () => ['--heartbeat-interval=100', '--election-timeout=100'],

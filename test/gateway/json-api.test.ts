@@ -1,7 +1,9 @@
 /** The JSON gateway over sockets: routes, errors, deadlines, limits. What it says was compared with etcd 3.4.23. */
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { routesOf } from '../../src/gateway/routes.ts';
 import { declaredMethods } from '../../src/rpc/codec.ts';
+import { rpcError } from '../../src/rpc/errors.ts';
 import { Fixture, type FixtureOptions, until } from '../rpc/wire-client.ts';
 import { type Asked, ask, base64, HttpStream } from './http-client.ts';
 
@@ -96,6 +98,19 @@ describe('calls', () => {
   test('what is declared and not served is unimplemented, as on gRPC', async () => {
     const [status, body] = await post('/v3/cluster/member/add', {});
     expect([status, body]).toMatchObject([501, { code: 12 }]);
+  });
+
+  test('a snapshot comes as lines, its bytes in base64, and fails in a line too', async () => {
+    fixture.member.snapshotOf = { pieces: [Buffer.from('abc')] };
+    const hash = createHash('sha256').update('abc').digest('base64');
+    expect(await ask(fixture.port, '/v3/maintenance/snapshot', '{}', {})).toMatchObject({
+      status: 200,
+      body: `{"result":{"blob":"YWJj"}}\n{"result":{"blob":"${hash}"}}\n`,
+    });
+    fixture.member.snapshotOf = { pieces: [], failure: rpcError('imageUnreadable') };
+    expect((await post('/v3/maintenance/snapshot', {}))[1]).toMatchObject({
+      error: { grpc_code: 14, code: 14, http_code: 503, http_status: 'Service Unavailable' },
+    });
   });
 
   test('the leader guard hears Grpc-Metadata-Hasleader', async () => {
