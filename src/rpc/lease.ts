@@ -2,9 +2,8 @@
  * etcd's Lease service but for the keep-alive stream (`keep-alive.ts`). The edge decides what an option decides: the smallest
  * TTL, the id of a lease that has none. L4: whole seconds on the wire, milliseconds inside.
  */
-import { leaseTtlSecondsMax } from '../base/limits.ts';
 import type { RenewalAnswer } from '../node/input.ts';
-import { rpcError, unavailableError } from './errors.ts';
+import { unavailableError } from './errors.ts';
 import { Headers } from './header.ts';
 import { bigintOf, int64Of, numberOf } from './int64.ts';
 import { keepAliveMethod } from './keep-alive.ts';
@@ -23,9 +22,8 @@ export function leaseService(member: Member, observer: LeaseObserver, keepAlives
       wire.LeaseGrantRequest,
       wire.LeaseGrantResponse,
       async (message, ctx, bytes) => {
-        const asked = numberOf(message.TTL);
-        if (asked > leaseTtlSecondsMax) throw rpcError('leaseTtlTooLarge');
-        const ttlMs = Math.max(asked, options.minTtlSeconds) * 1000;
+        // One that is too large is refused at apply, behind what an alarm refuses, as in etcd.
+        const ttlMs = Math.max(numberOf(message.TTL), options.minTtlSeconds) * 1000;
         const wanted = bigintOf(message.ID);
         const id = wanted === 0n ? options.newLeaseId() : wanted;
         const { result, revision } = await write(member, { type: 'grant', id, ttlMs }, 'grant', ctx, bytes);

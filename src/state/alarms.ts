@@ -13,6 +13,7 @@ import { ImageQueue } from './image-queue.ts';
 import { alarmsRecord } from './image-records.ts';
 import { type Refused, refused } from './kv.ts';
 import type { DoneResult, Refusal } from './outcome.ts';
+import { isReadOnly } from './txn.ts';
 
 export class Alarms {
   /** Ascending by member, then by kind. */
@@ -89,7 +90,7 @@ function isFrozen(command: Command): boolean {
     case 'compact':
       return true;
     case 'txn':
-      return [...command.success, ...command.failure].some((op) => op.type !== 'range' && isFrozen(op));
+      return !isReadOnly(command);
     case 'checkpoint':
     case 'clear':
     case 'publish':

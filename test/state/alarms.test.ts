@@ -36,6 +36,7 @@ const writes: readonly [Command, string, string][] = [
   [txn([], [range('a')], [put('d', 'x')]), 'noSpace', 'corrupt'],
   [txn([compare('a', 'version', 'equal', 1)], [range('a')], [range('b')]), 'txn', 'txn'],
   [txn([], [del('c'), range('a')]), 'txn', 'corrupt'],
+  [txn([], [txn([], [range('a')])]), 'txn', 'corrupt'],
   [del('b'), 'deleteRange', 'corrupt'],
   [{ type: 'revoke', id: 404n }, 'leaseNotFound', 'corrupt'],
   [{ type: 'checkpoint', term: 1, leases: [{ id: 6n, stamp: 2, remainingMs: 500 }] }, 'done', 'done'],
