@@ -86,9 +86,15 @@ export class ComparedServer {
     const stream = client.watch();
     stream.send({ createRequest: create });
     const created = await stream.next();
-    const put = await client.call('/etcdserverpb.KV/Put', wire.PutRequest, wire.PutResponse, { key });
-    await client.call('/etcdserverpb.KV/DeleteRange', wire.DeleteRangeRequest, wire.DeleteRangeResponse, { key });
-    const last = numberOf(put.header?.revision ?? 0) + (create.filters?.includes(1) ? 0 : 1);
+    const put = await client.raw('/etcdserverpb.KV/Put', wire.PutRequest.encode({ key }));
+    const gone = await client.raw('/etcdserverpb.KV/DeleteRange', wire.DeleteRangeRequest.encode({ key }));
+    for (const answer of [put, gone]) {
+      if (!('code' in answer)) continue;
+      stream.raw.cancel();
+      return comparableStatus(answer);
+    }
+    const { header } = wire.PutResponse.decode(put as Uint8Array);
+    const last = numberOf(header?.revision ?? 0) + (create.filters?.includes(1) ? 0 : 1);
     const start = numberOf(create.startRevision ?? 0);
     const responses: WatchResponse[] = [created];
     while (start <= last && !responses.some((one) => one.canceled || reaches(one, last)))

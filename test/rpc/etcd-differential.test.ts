@@ -6,6 +6,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { methodTypes, wireType } from '../../src/rpc/codec.ts';
+import { numberOf } from '../../src/rpc/int64.ts';
+import { wire } from '../../src/rpc/messages.ts';
 import { ProcessCluster } from '../cluster/processes.ts';
 import { etcdInstalled, RealEtcd } from '../support/real-etcd.ts';
 import { leftOut } from './comparable.ts';
@@ -57,7 +59,7 @@ test.skipIf(!etcdInstalled)(title, { timeout: 60_000 + requests * 60 }, async ()
     }
     expect(told, `seed ${seed}, request ${asked}: ${described(ours, step)}`).toEqual(wanted);
     if (isStatus(told)) refused++;
-    else learn(calls, told as Told);
+    else learn(calls, ours, step, told as Told);
   }
   theirs.close();
   ours.close();
@@ -70,7 +72,7 @@ test.skipIf(!etcdInstalled)(title, { timeout: 60_000 + requests * 60 }, async ()
 
 function reasonToLeaveOut(server: ComparedServer, step: Step): string | undefined {
   if (step.type !== 'unary' && step.type !== 'bytes') return undefined;
-  const request = step.type === 'bytes' ? step.request : server.encoded(step.path, step.message);
+  const request = requestOf(server, step);
   const type = methodTypes(step.path).request;
   const encoding = encodingOf(type, request);
   if (encoding === 'odd') return 'bytes that readers differ on';
@@ -90,9 +92,15 @@ interface Told {
   readonly count?: string;
 }
 
-function learn(calls: RandomCalls, { header, count }: Told): void {
-  calls.seen.revision = Number(header?.revision ?? calls.seen.revision);
-  if (Number(count ?? 0) > 11) calls.seen.crowded = true;
+function learn({ seen }: RandomCalls, server: ComparedServer, step: Step, { header, count }: Told): void {
+  seen.revision = Number(header?.revision ?? seen.revision);
+  if (Number(count ?? 0) > 11) seen.crowded = true;
+  if ((step.type === 'unary' || step.type === 'bytes') && step.path.endsWith('/Compact'))
+    seen.compacted = numberOf(wire.CompactionRequest.decode(requestOf(server, step)).revision);
+}
+
+function requestOf(server: ComparedServer, step: Extract<Step, { type: 'unary' | 'bytes' }>): Uint8Array {
+  return step.type === 'bytes' ? step.request : server.encoded(step.path, step.message);
 }
 
 function isStatus(told: unknown): told is Status {
