@@ -26,13 +26,22 @@ const linearizableRead: Check = async (member) => {
 
 const nonLearner: Check = async (member) => (member.status().isLearner ? 'local member is learner' : undefined);
 
-const checks = { serializable_read: serializableRead, linearizable_read: linearizableRead, non_learner: nonLearner };
+/** In etcd's words. */
+const dataCorruption: Check = async (member) =>
+  member.status().alarms.some(({ kind }) => alarmNames[kind] === 'CORRUPT') ? 'alarm activated: CORRUPT' : undefined;
+
+const checks = {
+  data_corruption: dataCorruption,
+  serializable_read: serializableRead,
+  linearizable_read: linearizableRead,
+  non_learner: nonLearner,
+};
 export type CheckName = keyof typeof checks;
 
-/** The checks behind each path, in etcd's order. Data corruption has no alarm here: a damaged member does not serve. */
+/** The checks behind each path, in etcd's order. */
 export const checksOf: Readonly<Record<'livez' | 'readyz', readonly CheckName[]>> = {
   livez: ['serializable_read'],
-  readyz: ['serializable_read', 'linearizable_read', 'non_learner'],
+  readyz: ['data_corruption', 'serializable_read', 'linearizable_read', 'non_learner'],
 };
 
 export interface CheckReport {

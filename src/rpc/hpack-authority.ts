@@ -13,6 +13,7 @@ interface Span {
 }
 
 const authorityIndex = 1;
+const authorityName = ':authority';
 const slash = '/'.charCodeAt(0);
 const dash = '-'.charCodeAt(0);
 /** Octets of one integer after its first; lengths beyond 2^28 are no lengths. */
@@ -28,14 +29,17 @@ export function mendAuthority(block: Buffer): boolean {
     if (head === undefined) return false;
     at = head.end;
     if (kind !== 'literal') continue;
+    let isAuthority = head.value === authorityIndex;
     if (head.value === 0) {
       const name = readString(block, at);
       if (name === undefined) return false;
+      // Python's grpcio spells it out.
+      isAuthority = textOf(block, name) === authorityName;
       at = name.end;
     }
     const value = readString(block, at);
     if (value === undefined) return false;
-    if (head.value === authorityIndex) return value.coded ? mendCoded(block, value) : mendPlain(block, value);
+    if (isAuthority) return value.coded ? mendCoded(block, value) : mendPlain(block, value);
     at = value.end;
   }
   return false;
@@ -61,6 +65,13 @@ function readString(block: Buffer, at: number): (Span & { readonly coded: boolea
   const length = readInteger(block, at, 7);
   if (length === undefined || length.end + length.value > block.length) return undefined;
   return { start: length.end, end: length.end + length.value, coded: (block[at] as number) >= 0x80 };
+}
+
+function textOf(block: Buffer, span: Span & { readonly coded: boolean }): string | undefined {
+  if (!span.coded) return block.toString('latin1', span.start, span.end);
+  return decode(block, span)
+    ?.map(({ symbol }) => symbol)
+    .join('');
 }
 
 function mendPlain(block: Buffer, { start, end }: Span): boolean {

@@ -63,7 +63,7 @@ test('/livez and /readyz: ok, verbose, one check, excluded ones, what failed', a
   expect((await ask('/livez')).slice(0, 2)).toEqual([200, 'ok\n']);
   expect((await ask('/readyz?verbose')).slice(0, 2)).toEqual([
     200,
-    '[+]serializable_read ok\n[+]linearizable_read ok\n[+]non_learner ok\nok\n',
+    '[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\n[+]non_learner ok\nok\n',
   ]);
   fixture.member.refuseWith = 'noLeader';
   expect((await ask('/livez')).slice(0, 2)).toEqual([200, 'ok\n']);
@@ -74,6 +74,9 @@ test('/livez and /readyz: ok, verbose, one check, excluded ones, what failed', a
   expect((await ask('/readyz/linearizable_read'))[0]).toBe(503);
   expect((await ask('/readyz?exclude=linearizable_read'))[0]).toBe(200);
   expect((await ask('/readyz/nothing'))[0]).toBe(404);
+  fixture.member.apply({ type: 'alarm', action: 'activate', member: 5n, kind: 'corrupt' });
+  expect((await ask('/readyz/data_corruption'))[1]).toBe('[-]data_corruption failed: alarm activated: CORRUPT\n');
+  expect((await ask('/livez'))[0]).toBe(200);
   fixture.member.isLearner = true;
   expect((await ask('/readyz/non_learner'))[1]).toContain('failed: local member is learner');
 });

@@ -116,6 +116,22 @@ describe('the authority', () => {
     }
   });
 
+  test('as Python’s grpcio sends it, which spells the name out', () => {
+    // Recorded from grpcio 1.51: `:path`, then `:authority` as a literal with a literal name; then the same name Huffman coded.
+    const path = Buffer.from('40053a70617468022f61', 'hex');
+    const value = Buffer.concat([Buffer.from([10]), Buffer.from('http://a/b')]);
+    const mendedValue = Buffer.concat([Buffer.from([10]), Buffer.from('http:--a-b')]);
+    const spelled = Buffer.from('400a3a617574686f72697479', 'hex');
+    const coded = Buffer.from('4088b83b5339ec327d7f', 'hex');
+    for (const name of [spelled, coded]) {
+      const block = Buffer.concat([path, name, value]);
+      expect(mendAuthority(block)).toBe(true);
+      expect(block.equals(Buffer.concat([path, name, mendedValue]))).toBe(true);
+    }
+    const other = Buffer.concat([Buffer.from('400a3a617574686f72697478', 'hex'), value]);
+    expect(mendAuthority(other)).toBe(false);
+  });
+
   test('as etcdctl sends it, with padding, priority, and cut into CONTINUATIONs at every place', async () => {
     const mended = Buffer.from(recordedBlock);
     expect(mendAuthority(mended)).toBe(true);
