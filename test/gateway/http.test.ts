@@ -45,6 +45,11 @@ test('/health: true, and every reason', async () => {
     503,
     '{"health":"false","reason":"ALARM CORRUPT"}',
   ]);
+  expect((await ask('/readyz/data_corruption')).slice(0, 2)).toEqual([
+    503,
+    '[-]data_corruption failed: alarm activated: CORRUPT\n',
+  ]);
+  expect((await ask('/livez'))[0]).toBe(200);
   expect((await ask('/health?exclude=NOSPACE&exclude=CORRUPT')).slice(0, 2)).toEqual([200, healthy]);
   fixture.member.apply({ type: 'alarm', action: 'deactivate', member: 5n, kind: 'noSpace' });
   fixture.member.apply({ type: 'alarm', action: 'deactivate', member: 6n, kind: 'corrupt' });
