@@ -1,4 +1,5 @@
 /** All mutants in the order of the table, and the five that `npm test` plants because they are caught soonest. */
+import { compactionMutants } from './compaction-mutants.ts';
 import { etcdMutants } from './etcd-mutants.ts';
 import { expiryMutants } from './expiry-mutants.ts';
 import { leaseStateMutants } from './lease-state-mutants.ts';
@@ -19,6 +20,7 @@ export const mutants: readonly Mutant[] = [
   ...leaseStateMutants,
   ...watchMutants,
   ...lockMutants,
+  ...compactionMutants,
   ...etcdMutants,
   ...modelMutants,
   ...strangerMutants,

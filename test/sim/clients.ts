@@ -218,6 +218,7 @@ function callText(call: ClientCall): string {
   if (command.type === 'grant') return `grant ${command.id} ${command.ttlMs} ms`;
   if (command.type === 'revoke') return `revoke ${command.id}`;
   if (command.type === 'put') return `put ${text(command.key)}=${text(command.value)} lease ${command.lease}`;
+  if (command.type === 'compact') return `compact ${command.revision}`;
   return command.type === 'txn' ? 'txn' : `delete ${text(command.key)}`;
 }
 

@@ -59,7 +59,8 @@ function drawKeyOp(prng: Prng): ClientOp {
   if (dice < 42) return { type: 'put', ...drawPut(prng, prng.below(keyCount)) };
   if (dice < 54) return { type: 'delete', ...drawKeys(prng), prevKv: prng.chance(0.3) };
   if (dice < 80) return { type: 'range', ...drawRange(prng), serializable: prng.chance(0.35) };
-  if (dice < 97) return drawTxn(prng);
+  if (dice < 96) return drawTxn(prng);
+  if (dice < 97) return { type: 'compact', back: prng.pick([0, 1, 3, 10, 30, 100, 300, -2]) };
   return {
     type: 'watch',
     ...drawKeys(prng),
@@ -82,5 +83,5 @@ function drawKeys(prng: Prng): { readonly key: number; readonly keyTo: number } 
 }
 
 function drawRange(prng: Prng): KeyRange {
-  return { ...drawKeys(prng), back: prng.pick([0, 0, 0, 1, 10, 100]), limit: prng.pick([0, 0, 0, 1, 3]) };
+  return { ...drawKeys(prng), back: prng.pick([0, 0, 0, 1, 10, 100, 100]), limit: prng.pick([0, 0, 0, 1, 3]) };
 }

@@ -47,5 +47,5 @@ function drawPart(prng: Prng, key: number): TxnPart {
   const dice = prng.below(10);
   if (dice < 5) return { type: 'put', ...drawPut(prng, key), ignoreValue: false, ignoreLease: false };
   if (dice < 7) return { type: 'delete', key, keyTo: -1, prevKv: prng.chance(0.3) };
-  return { type: 'range', key, keyTo: -1, back: 0, limit: 0 };
+  return { type: 'range', key, keyTo: -1, back: prng.pick([0, 0, 0, 0, 1, 30]), limit: 0 };
 }

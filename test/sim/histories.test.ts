@@ -3,6 +3,7 @@
  * that must be let pass. Else neither clean seeds nor caught mutants would mean anything.
  */
 import { expect, test } from 'vitest';
+import { badCompactionHistories, legalCompactionHistories } from './checks/histories/compaction-histories.ts';
 import { badDutyHistories, legalDutyHistories } from './checks/histories/duty-histories.ts';
 import { badKeyHistories } from './checks/histories/key-histories.ts';
 import { badLeaseHistories } from './checks/histories/lease-histories.ts';
@@ -21,6 +22,7 @@ const bad = [
   badRaftHistories,
   badWatchHistories,
   badLockHistories,
+  badCompactionHistories,
 ].flat();
 const legal = [
   legalKeyHistories,
@@ -29,6 +31,7 @@ const legal = [
   legalRaftHistories,
   legalWatchHistories,
   legalLockHistories,
+  legalCompactionHistories,
 ].flat();
 
 function verdict({ tell }: Row): string {

@@ -3,7 +3,7 @@
  * once, and complete them in place.
  */
 import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
-import type { DeleteRange, Grant, LeaseId, Put, Range, Revoke, Txn } from '../../src/state/command.ts';
+import type { Compact, DeleteRange, Grant, LeaseId, Put, Range, Revoke, Txn } from '../../src/state/command.ts';
 import type { EventView } from '../../src/state/history.ts';
 import type { AppliedCommand } from '../../src/state/machine.ts';
 import type { Outcome, RangeResult, Refusal } from '../../src/state/outcome.ts';
@@ -12,7 +12,11 @@ import type { Entry } from '../../src/store/entry.ts';
 /** What a client asked for, with real ids, keys and values. Values of puts are unique in a run. */
 export type ClientCall =
   /** A grant whose id the member chose (`serverId`) carries that id, whether or not the client ever learnt it. */
-  | { readonly type: 'command'; readonly command: Grant | Revoke | Put | DeleteRange | Txn; readonly serverId: boolean }
+  | {
+      readonly type: 'command';
+      readonly command: Grant | Revoke | Put | DeleteRange | Txn | Compact;
+      readonly serverId: boolean;
+    }
   | { readonly type: 'range'; readonly range: Range; readonly serializable: boolean }
   | { readonly type: 'keepAlive' | 'timeToLive'; readonly id: LeaseId };
 
@@ -80,8 +84,8 @@ export interface WatchRecord {
   readonly events: EventView[];
   /** Everything up to here was seen: what a bookmark says (W6). */
   seenRevision: number;
-  /** Told that its start is compacted (W9). */
-  compacted: boolean;
+  /** The compacted revision it was told of, when what it wanted next was not there any more (W9); 0: never. */
+  compactRevision: number;
   endedMs: number | undefined;
 }
 
@@ -93,6 +97,8 @@ export interface WatchConnection {
   readonly startRevision: number;
   /** Events that the record held when it began. */
   readonly firstEvent: number;
+  /** What the member had compacted when it took the watch; -1: nothing. */
+  readonly compactRevision: number;
 }
 
 /** A client is told that it holds a lock, or leads. */

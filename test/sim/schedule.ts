@@ -96,6 +96,8 @@ export type ClientOp =
   | { readonly type: 'delete'; readonly key: number; readonly keyTo: number; readonly prevKv: boolean }
   | (KeyRange & { readonly type: 'range'; readonly serializable: boolean })
   | TxnOf
+  /** Compacts so many revisions before the newest the client knows; below 0: in the future. */
+  | { readonly type: 'compact'; readonly back: number }
   | {
       readonly type: 'watch';
       readonly key: number;

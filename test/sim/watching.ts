@@ -55,7 +55,7 @@ class Watching {
       connections: [],
       events: [],
       seenRevision: startRevision === 0 ? 0 : startRevision - 1,
-      compacted: false,
+      compactRevision: 0,
       endedMs: undefined,
     };
     watches.push(this.#record);
@@ -106,7 +106,7 @@ class Watching {
     const { boot } = member;
     const watcher = node.hub.watch(spec, () => this.#readLater(member, boot, connection));
     if ('type' in watcher) {
-      record.compacted = watcher.type === 'compacted';
+      if (watcher.type === 'compacted') record.compactRevision = watcher.compacted;
       this.#end();
       return;
     }
@@ -120,6 +120,7 @@ class Watching {
       atMs: this.#world.nowMs,
       startRevision,
       firstEvent: record.events.length,
+      compactRevision: node.machine.compactRevision,
     });
     this.#readLater(member, boot, connection);
   }
@@ -139,7 +140,7 @@ class Watching {
     const { network, members } = this.#world;
     const pulled = node.hub.pull(watcher, pullBytesMax);
     if (pulled.type === 'compacted') {
-      this.#record.compacted = true;
+      this.#record.compactRevision = pulled.compacted;
       this.#end();
       return;
     }

@@ -98,6 +98,10 @@ export class Workload {
         return { type: 'command', command: this.#put(op, '0'), serverId: false };
       case 'delete':
         return { type: 'command', command: deletion(op), serverId: false };
+      case 'compact': {
+        const revision = Math.max(0, this.#world.clients.newestRevision - op.back);
+        return { type: 'command', command: { type: 'compact', revision }, serverId: false };
+      }
       case 'range':
         return { type: 'range', range: this.#range(op), serializable: op.serializable };
       default:

@@ -69,10 +69,10 @@ export class Model {
   }
 
   /** What a watcher may see of a revision. */
-  eventsOf(revision: number): ModelEvent[] {
-    if (revision < this.compacted) return [];
+  eventsOf(revision: number, compacted = this.compacted): ModelEvent[] {
+    if (revision < compacted) return [];
     const events = this.events.get(revision) ?? [];
-    return revision > this.compacted ? events : events.map((event) => ({ ...event, before: undefined }));
+    return revision > compacted ? events : events.map((event) => ({ ...event, before: undefined }));
   }
 
   get sizeBytes(): number {
@@ -297,7 +297,11 @@ export class Model {
 
   range(range: Range): unknown {
     const refusal = this.refuses(range);
-    if (refusal !== undefined) return { type: 'refused', refusal };
+    return refusal === undefined ? this.look(range) : { type: 'refused', refusal };
+  }
+
+  /** What a range gives that is not refused, or had not been when nothing was compacted. */
+  look(range: Range): unknown {
     const keys = range.revision > 0 ? (this.past.get(range.revision) as Keys) : this.keys;
     const all = this.select(text(range.key), text(range.rangeEnd), keys);
     if (range.countOnly) return { type: 'range', kvs: [], more: false, count: all.length };

@@ -151,13 +151,18 @@ function checkRead(record: Read, model: Model, revisions: Revisions): void {
   if (first.atMs > (record.endedMs as number))
     fail('K4', `read #${number} shows revision ${revision} at ${record.endedMs}, it was applied at ${first.atMs} only`);
   const future = range.revision > revision;
+  const { sentMs, endedMs } = record;
   if (result.type === 'rangeRefused') {
-    if (result.refusal !== 'futureRevision' || !future)
+    const compacted = revisions.isCompacted(range.revision, endedMs as number);
+    if (result.refusal === 'compacted' ? !compacted : !future)
       fail('K6', `read #${number} of revision ${range.revision} at ${revision} is refused: ${result.refusal}`);
     return;
   }
   if (future) fail('K6', `read #${number} of revision ${range.revision} is answered at ${revision}`);
-  const expected = model.range(range.revision > 0 ? range : { ...range, revision });
+  // A serializable read asks a member that may not have heard of a compaction yet.
+  if (!serializable && revisions.isCompacted(range.revision, sentMs, true))
+    fail('K6', `read #${number} of revision ${range.revision} is answered, it was compacted when it was sent`);
+  const expected = model.look(range.revision > 0 ? range : { ...range, revision });
   const actual = resultOf(result.result);
   if (!isEqual(actual, expected))
     fail(serializable ? 'K5' : 'K1', `read #${number} at ${revision}: ${show(actual)}, must be ${show(expected)}`);
@@ -203,18 +208,27 @@ function checkOrder(calls: readonly CallRecord[], matched: ReadonlyMap<number, I
 class Revisions {
   readonly #first = new Map<number, { readonly position: number; readonly atMs: number }>();
   readonly #last = new Map<number, number>();
+  readonly #compactions: { readonly revision: number; readonly atMs: number }[] = [];
 
   constructor(truth: readonly TruthEntry[]) {
     this.#first.set(1, { position: -1, atMs: 0 });
     this.#last.set(1, -1);
     let before = 1;
-    truth.forEach(({ revisionAfter, atMs }, position) => {
+    truth.forEach(({ revisionAfter, atMs, commands }, position) => {
+      for (const { command, outcome } of commands)
+        if (command.type === 'compact' && outcome.ok) this.#compactions.push({ revision: command.revision, atMs });
       // An entry may make several revisions; a reader sees only the last of them.
       for (let revision = before + 1; revision <= revisionAfter; revision++)
         this.#first.set(revision, { position, atMs });
       this.#last.set(revisionAfter, position);
       before = revisionAfter;
     });
+  }
+
+  /** Whether a compaction that was applied by `atMs` (before it, if `strictly`) took `revision`, 0 being the newest. */
+  isCompacted(revision: number, atMs: number, strictly = false): boolean {
+    if (revision <= 0) return false;
+    return this.#compactions.some((one) => one.revision > revision && (strictly ? one.atMs < atMs : one.atMs <= atMs));
   }
 
   firstOf(revision: number): { readonly position: number; readonly atMs: number } | undefined {

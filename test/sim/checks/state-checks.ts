@@ -17,6 +17,8 @@ import { differsInEvents, differsInLease, type LeaseView, leaseView, wholeDiffer
 /** One index of the log as it must be everywhere. */
 export interface Place extends TruthEntry {
   readonly revisionBefore: number;
+  /** What is compacted after it. */
+  readonly compacted: number;
   readonly digest: string;
   readonly counts: Counts;
   /** The leases it touched, as they are after it. */
@@ -150,6 +152,7 @@ export class StateChecks {
       atMs: nowMs,
       revisionBefore,
       revisionAfter: model.revision,
+      compacted: model.compacted,
       digest: machine.digest(),
       counts: { leases: model.leases.size, keys: model.keys.size, attached: this.#attached },
       touched: [...ids].map((id) => leaseView(model, id)),
@@ -216,10 +219,10 @@ export class StateChecks {
 
   /** What can be seen of the machine right after the entry of `place`. */
   #stands(machine: Machine, place: Place, invariant: string, where: string): void {
-    const { revisionBefore, revisionAfter, counts, touched, digest } = place;
+    const { revisionBefore, revisionAfter, compacted, counts, touched, digest } = place;
     const at = `index ${place.entry.index}, ${where}`;
     for (let revision = revisionBefore + 1; revision <= revisionAfter; revision++) {
-      const difference = differsInEvents(machine, revision, this.model.events.get(revision) as ModelEvent[]);
+      const difference = differsInEvents(machine, revision, this.model.eventsOf(revision, compacted));
       if (difference !== undefined) fail(invariant, `${at}: revision ${revision}: ${difference}`);
     }
     for (const view of touched) {
@@ -228,6 +231,8 @@ export class StateChecks {
     }
     const { lessor } = machine;
     if (machine.revision !== revisionAfter) fail('K2', `${at}: revision ${machine.revision}, must be ${revisionAfter}`);
+    if (machine.compactRevision !== compacted)
+      fail('K6', `${at}: compacted is ${machine.compactRevision}, must be ${compacted}`);
     if (lessor.count !== counts.leases) fail(invariant, `${at}: ${lessor.count} leases, must be ${counts.leases}`);
     if (machine.keyCount !== counts.keys) fail(invariant, `${at}: ${machine.keyCount} keys, must be ${counts.keys}`);
     if (lessor.attachedKeyCount !== counts.attached)
@@ -256,6 +261,10 @@ function invariantOf(command: Command, actual: unknown, expected: unknown): stri
       return 'L8';
     case 'put':
       return refusals.includes('leaseNotFound') ? 'L9' : 'K2';
+    case 'compact':
+      return 'K6';
+    case 'sweep':
+      return 'D1';
     case 'txn':
       return refusals.includes('leaseNotFound') ? 'L9' : 'K6';
     default:

@@ -73,6 +73,18 @@ export function isValue(kv: KeyValue, must: ModelValue): boolean {
 /** Everything that can be asked of a machine in its present state. */
 export function wholeDiffers(machine: Machine, model: Model): string | undefined {
   if (machine.revision !== model.revision) return `revision ${machine.revision}, must be ${model.revision}`;
+  if (machine.compactRevision !== model.compacted)
+    return `compacted is ${machine.compactRevision}, must be ${model.compacted}`;
+  for (const revision of [model.compacted, model.compacted + 1, model.revision]) {
+    const difference = differsInEvents(machine, revision, model.eventsOf(revision));
+    if (difference !== undefined) return `revision ${revision}: ${difference}`;
+  }
+  const { newest, oldest } = pastOf(model);
+  for (const revision of new Set([oldest, Math.floor((oldest + newest) / 2)])) {
+    const all = range('\0', '\0', { revision });
+    const [found, must] = [resultOf(machine.range(all)), model.range(all)];
+    if (!isEqual(found, must)) return `keys at ${revision} ${show(found)}, must be ${show(must)}`;
+  }
   const ids = [...model.leases.keys()].sort((a, b) => (a < b ? -1 : 1));
   if (!isEqual(machine.leases(), ids)) return `leases ${show(machine.leases())}, must be ${show(ids)}`;
   for (const id of ids) {
@@ -84,4 +96,9 @@ export function wholeDiffers(machine: Machine, model: Model): string | undefined
   const all = range('\0', '\0');
   const [found, must] = [resultOf(machine.range(all)), model.range(all)];
   return isEqual(found, must) ? undefined : `keys ${show(found)}, must be ${show(must)}`;
+}
+
+/** The revisions that can still be asked for. */
+function pastOf({ compacted, revision }: Model): { readonly oldest: number; readonly newest: number } {
+  return { oldest: Math.max(1, compacted), newest: revision };
 }

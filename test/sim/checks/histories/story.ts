@@ -172,7 +172,7 @@ export class Story {
       connections: [],
       events: [],
       seenRevision: startRevision === 0 ? this.machine.revision : startRevision - 1,
-      compacted: false,
+      compactRevision: 0,
       endedMs: undefined,
       ...more,
     };

@@ -77,7 +77,7 @@ export const badWatchHistories: readonly Row[] = [
   }),
   bad('a start is said to be compacted, and nothing ever was', 'W9', (story) => {
     changes(story);
-    story.watching.ended({ ...story.watch('a', 'c', { startRevision: 2 }), compacted: true });
+    story.watching.ended({ ...story.watch('a', 'c', { startRevision: 2 }), compactRevision: 4 });
   }),
   bad('an event comes from before the start', 'W10', (story) => {
     changes(story);
@@ -98,7 +98,7 @@ export const badWatchHistories: readonly Row[] = [
     const watch = story.watch('a', 'c');
     changes(story);
     story.give(watch, story.events(false, 2, 3));
-    watch.connections.push({ member: 1, atMs: 50, startRevision: 4, firstEvent: 2 });
+    watch.connections.push({ member: 1, atMs: 50, startRevision: 4, firstEvent: 2, compactRevision: -1 });
     story.give(watch, story.events(false, 3, 4));
   }),
   bad('a watch whose member is up to date is not told of the last change', 'W11', (story) => {
@@ -111,7 +111,7 @@ export const badWatchHistories: readonly Row[] = [
     const watch = story.watch('a', 'c');
     changes(story);
     story.give(watch, story.events(false, 2));
-    watch.connections.push({ member: 1, atMs: 50, startRevision: 3, firstEvent: 1 });
+    watch.connections.push({ member: 1, atMs: 50, startRevision: 3, firstEvent: 1, compactRevision: -1 });
     story.give(watch, story.events(false, 4));
   }),
 ];
@@ -125,10 +125,10 @@ export const legalWatchHistories: readonly Row[] = [
       const watch = story.watch('a', 'c', { prevKv: true });
       changes(story);
       story.give(watch, story.events(true, 2, 3));
-      watch.connections.push({ member: 1, atMs: 50, startRevision: 4, firstEvent: 2 });
+      watch.connections.push({ member: 1, atMs: 50, startRevision: 4, firstEvent: 2, compactRevision: -1 });
       // This one has applied less than the client has seen, and has nothing to say.
       story.watching.watched(watch, [], 2);
-      watch.connections.push({ member: 2, atMs: 60, startRevision: 4, firstEvent: 2 });
+      watch.connections.push({ member: 2, atMs: 60, startRevision: 4, firstEvent: 2, compactRevision: -1 });
       story.give(watch, story.events(true, 4), 5);
       story.give(watch, story.events(true, 6));
       story.watching.due(watch, 6);
