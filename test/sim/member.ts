@@ -47,7 +47,7 @@ export class SimMember implements Watched {
   /** Its last write group was damaged, which nobody can tell from a torn one. */
   mayForget = false;
   imageLost = false;
-  readonly talk = new Talk();
+  readonly talk: Talk;
   /** Replies that the node owes to clients. */
   owed = 0;
   crashes = 0;
@@ -70,6 +70,7 @@ export class SimMember implements Watched {
     this.name = `n${index + 1}`;
     const { seed, noise, members } = world.schedule;
     this.clock = new Clock(new Prng(seed, `clock ${this.name}`), noise);
+    this.talk = new Talk(noise);
     this.#standstill = new Standstill(this.clock);
     this.prng = new Prng(seed, `member ${this.name}`);
     this.ids = new Prng(seed, `ids ${this.name}`);

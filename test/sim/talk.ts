@@ -1,4 +1,7 @@
 /** How much a member says to others. V6: a burst after a stall is one thing, members that ask and refuse in a circle go on tick after tick. */
+import { appendBytesMax } from '../../src/base/limits.ts';
+import type { PeerMessage } from '../../src/node/peer-message.ts';
+import type { Noise } from './schedule.ts';
 import { Violation } from './violation.ts';
 
 /** Members talk a few times a turn, and take a turn for most of what comes. */
@@ -6,11 +9,20 @@ const messagesPerTickMax = 250;
 const stormyTicksMax = 4;
 
 export class Talk {
+  readonly #countsAppends: boolean;
   #sinceTick = 0;
   #stormyTicks = 0;
 
-  sent(): void {
-    this.#sinceTick++;
+  /**
+   * Appends count where they have the size that members give them, or links keep their order. Where hundreds of small ones, in place of
+   * one, overtake each other, each that comes too early is refused and sent again: it comes to rest by itself, after some ticks.
+   */
+  constructor(noise: Noise) {
+    this.#countsAppends = noise.inOrder || noise.appendBytesMax >= appendBytesMax;
+  }
+
+  sent({ type }: PeerMessage): void {
+    if (this.#countsAppends || (type !== 'append' && type !== 'appendReply')) this.#sinceTick++;
   }
 
   /** Throws when `name` has been at it for too long. */

@@ -132,7 +132,7 @@ export class World {
   // ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   send(from: SimMember, to: SimMember, message: PeerMessage): void {
-    from.talk.sent();
+    from.talk.sent(message);
     const link = this.network.link(from.index, to.index);
     const { boot } = from;
     this.network.carry(link, () => {
