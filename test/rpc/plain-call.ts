@@ -36,6 +36,12 @@ export async function plainCall(
   return 'code' in answer ? answer : plainOf(wireType<object>(types.answer).decode(answer));
 }
 
+/** The same call, left open: it can be cancelled. */
+export function plainStream(client: WireClient, method: string, fields: Fields): RawStream {
+  const path = pathOf(method);
+  return client.serverStream(path, wireType<object>(methodTypes(path).request).encode(sendable(fields)));
+}
+
 /** An open Observe stream. */
 export function observe(client: WireClient, name: string): { readonly raw: RawStream; next(): Promise<string> } {
   const raw = client.serverStream(
