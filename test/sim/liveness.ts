@@ -57,9 +57,9 @@ export const catchUpMsMax = 5_000;
 /** A client slower than this lags by its own pace. */
 const promptMsMax = 20;
 
-/** What all of the core have applied by now: leases go on expiring, and of what comes later there is no saying yet. */
+/** What all of the core have applied by now: leases go on expiring, and of what comes later there is no saying yet. 0: nobody is healed. */
 export function appliedByAll(core: readonly SimMember[]): number {
-  return Math.min(...core.map(({ node }) => node?.machine.revision ?? 0));
+  return core.length === 0 ? 0 : Math.min(...core.map(({ node }) => node?.machine.revision ?? 0));
 }
 
 /** W11: the open watches of prompt clients at members of the core, told of what all of it had applied `catchUpMsMax` ago. */

@@ -58,7 +58,7 @@ export class SimMember implements Watched {
   diskStalledUntilMs = 0;
   /** Syncs take up to this much longer. */
   diskSlowMs = 0;
-  #arrived: PeerMessage[] = [];
+  #arrived: (PeerMessage | Extract<Input, { type: 'linkLost' }>)[] = [];
   readonly #standstill: Standstill;
   #tickDue = false;
   #turnDue = false;
@@ -223,18 +223,20 @@ export class SimMember implements Watched {
 
   enqueue(input: Input): void {
     if (this.node === undefined) return;
-    if (this.paused) this.#standstill.hold(() => this.node?.enqueue(input));
-    else this.node.enqueue(input);
+    if (this.paused) this.#standstill.hold(() => this.enqueue(input));
+    else {
+      if (input.type === 'linkLost') this.#arrived.push(input);
+      this.node.enqueue(input);
+    }
   }
 
   receive(message: PeerMessage): void {
     if (this.node === undefined) return;
-    if (this.paused) {
-      this.#standstill.hold(() => this.receive(message));
-      return;
+    if (this.paused) this.#standstill.hold(() => this.receive(message));
+    else {
+      this.#arrived.push(message);
+      this.node.enqueue({ type: 'message', message });
     }
-    this.#arrived.push(message);
-    this.node.enqueue({ type: 'message', message });
   }
 
   /** After `delayMs`, if this start still runs by then. Not held back by pauses: disks go on. */
@@ -259,7 +261,9 @@ export class SimMember implements Watched {
     if (this.traps.hits('crashInTurn', this.nowMs)) this.dying = true;
     const arrived = this.#arrived;
     if (arrived.length > 0) this.#arrived = [];
-    const afters = arrived.map((message) => world.observer.stepping(message, this));
+    const afters = arrived.map((each) =>
+      each.type === 'linkLost' ? world.observer.linkLost(each.member, this) : world.observer.stepping(each, this),
+    );
     const { machine } = node;
     asHost(this.host, () => node.turn(this.host.monoMs()));
     if (node.machine !== machine) world.observer.restored(this);

@@ -60,6 +60,8 @@ export interface Observer {
   sent(message: PeerMessage, member: Watched): void;
   /** Before the turn that handles the message; what is returned runs after that turn. */
   stepping(message: PeerMessage, member: Watched): (() => void) | undefined;
+  /** Before the turn that handles it, in order with the messages: its connection to `peer` broke. */
+  linkLost(peer: MemberId, member: Watched): void;
   /** A write is handed to the log's disk. */
   written(group: WriteGroup, member: Watched): void;
   /** It became durable: `member.durable` shows it. */
@@ -92,6 +94,9 @@ export interface Observer {
   fault(fault: Fault, over: boolean, nowMs: number): void;
   /** The liveness phase begins: from here on the core is whole. */
   healed(core: readonly Watched[], nowMs: number): void;
-  /** The run is over, everything is quiet: what must hold in the end, and the checks of whole histories. */
-  finished(core: readonly Watched[], nowMs: number): void;
+  /**
+   * The run is over, everything is quiet: what must hold in the end, and the checks of whole histories. Leases expire to the end;
+   * all of the core had applied `revision` so early that every watch was told of it.
+   */
+  finished(core: readonly Watched[], revision: number): void;
 }

@@ -48,18 +48,18 @@ function runWorld(world: World): RunReport {
     world.run(Math.max(0, schedule.faultsMs + loadMs - timeline.nowMs));
   }
   world.working = false;
-  const revision = appliedByAll(core ?? []);
+  const loaded = appliedByAll(core ?? []);
   world.run(catchUpMsMax);
-  if (core !== undefined) catchUp(world, core, revision);
-  world.run(quietMs - catchUpMsMax);
+  if (core !== undefined) catchUp(world, core, loaded);
+  world.run(quietMs - 2 * catchUpMsMax);
+  const quiet = appliedByAll(core ?? []);
+  world.run(catchUpMsMax);
   if (core !== undefined) converge(world, core);
   assertAtRest(world, core ?? []);
-  if (core !== undefined)
-    observer.finished(
-      core.filter(({ up }) => up),
-      timeline.nowMs,
-    );
-  else observer.finished([], timeline.nowMs);
+  observer.finished(
+    (core ?? []).filter(({ up }) => up),
+    quiet,
+  );
   return reportOf(world);
 }
 

@@ -131,6 +131,10 @@ export class Checks implements Observer {
     }
   }
 
+  linkLost(peer: MemberId, { id }: Watched): void {
+    this.#messages.linkLost(peer, id);
+  }
+
   written({ entries }: WriteGroup, member: Watched): void {
     this.raft.written(entries, this.#view(member));
   }
@@ -249,13 +253,12 @@ export class Checks implements Observer {
     // The liveness bounds are the run's.
   }
 
-  finished(core: readonly Watched[]): void {
+  finished(core: readonly Watched[], revision: number): void {
     const standing: { readonly id: MemberId; readonly machine: Machine }[] = [];
     for (const { id, node } of core) if (node !== undefined) standing.push({ id, machine: node.machine });
     this.state.finished(standing, this.#context.atlas);
     if (core.length > 0) this.#duty.finished();
-    for (const watch of this.#watches)
-      if (watch.connections.length > 0) this.#watching.complete(watch, this.state.model.revision);
+    for (const watch of this.#watches) if (watch.connections.length > 0) this.#watching.complete(watch, revision);
     checkWhole(this.#context, this.#records, this.state, this.lives);
   }
 }

@@ -23,8 +23,9 @@ interface Heard {
   readonly told: Set<Term>;
   /** By `asker/term`: may leave or a vote be given? True once it came at a moment when no leader was heard. */
   readonly asked: Map<string, boolean>;
-  /** When it last heard the leader of its term. */
+  /** When it last heard the leader of its term, unless the connection to that leader broke since then. */
   leaderMs: number;
+  leader: MemberId;
   leaderTerm: Term;
   /** In the turn under way: its last index before, and whether an append conflicts. */
   turn: { readonly lastIndex: Index; conflicts: boolean } | undefined;
@@ -51,6 +52,7 @@ export class MessageChecks {
       told: new Set(),
       asked: new Map(),
       leaderMs: Number.NEGATIVE_INFINITY,
+      leader: NO_MEMBER,
       leaderTerm: 0,
       turn: undefined,
       doubtful: [],
@@ -136,6 +138,12 @@ export class MessageChecks {
     }
   }
 
+  /** Its connection to `peer` broke, as it will learn in this turn. */
+  linkLost(peer: MemberId, id: MemberId): void {
+    const heard = this.#heard.get(id);
+    if (heard?.leader === peer) heard.leaderMs = Number.NEGATIVE_INFINITY;
+  }
+
   /** After every turn. */
   after({ id, raft }: RaftWatched, nowMs: number): void {
     const heard = this.#heard.get(id);
@@ -153,10 +161,11 @@ export class MessageChecks {
       fail('R9', `appends that conflict with nothing cut the log of ${id} from ${lastIndex} to ${raft.lastIndex}`);
   }
 
-  #hearsLeader(heard: Heard, { term }: Message, raft: Raft, nowMs: number): void {
+  #hearsLeader(heard: Heard, { term, from }: Message, raft: Raft, nowMs: number): void {
     if (term < raft.term) return;
     for (const doubt of heard.doubtful) doubt.heardAgain = true;
     heard.leaderMs = nowMs;
+    heard.leader = from;
     heard.leaderTerm = term;
   }
 

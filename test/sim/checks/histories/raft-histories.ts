@@ -118,6 +118,14 @@ export const badRaftHistories: readonly Row[] = [
     cast.messages.stepping({ type: 'preVote', from: 3n, to: 2n, term: 3, ...campaign }, cast.two, cast.nowMs);
     cast.messages.sent(preVoteYes(cast.two, cast.three, 3), cast.two);
   }),
+  bad('who hears the leader again after the connection broke gives leave', 'R10', (cast) => {
+    cast.elect(cast.one, 2);
+    cast.follow(cast.two, cast.one);
+    cast.messages.linkLost(1n, 2n);
+    cast.messages.stepping({ type: 'heartbeat', from: 1n, to: 2n, term: 2, commit: 1, round: 0 }, cast.two, cast.nowMs);
+    cast.messages.stepping({ type: 'preVote', from: 3n, to: 2n, term: 3, ...campaign }, cast.two, cast.nowMs);
+    cast.messages.sent(preVoteYes(cast.two, cast.three, 3), cast.two);
+  }),
   bad('a read is answered by an echo from before it was asked', 'R12', (cast) => {
     cast.elect(cast.one, 2);
     cast.messages.sent({ type: 'heartbeat', from: 1n, to: 2n, term: 2, commit: 1, round: 5 }, cast.one);
@@ -197,6 +205,20 @@ export const legalRaftHistories: readonly Row[] = [
     cast.messages.stepping({ type: 'preVote', from: 3n, to: 2n, term: 3, ...campaign }, cast.two, cast.nowMs);
     cast.messages.sent(preVoteYes(cast.two, cast.three, 3), cast.two);
   }),
+  legal(
+    'within one turn the connection to the leader breaks, leave is given, and what the leader said before comes',
+    (cast) => {
+      cast.elect(cast.one, 2);
+      cast.follow(cast.two, cast.one);
+      const heartbeat: Message = { type: 'heartbeat', from: 1n, to: 2n, term: 2, commit: 1, round: 0 };
+      cast.messages.stepping(heartbeat, cast.two, cast.nowMs);
+      cast.turn(cast.two);
+      cast.messages.linkLost(1n, 2n);
+      cast.messages.stepping({ type: 'preVote', from: 3n, to: 2n, term: 3, ...campaign }, cast.two, cast.nowMs);
+      cast.messages.stepping(heartbeat, cast.two, cast.nowMs);
+      cast.messages.sent(preVoteYes(cast.two, cast.three, 3), cast.two);
+    },
+  ),
   legal(
     'a read is answered by a round that began after it, and a hand-over that failed takes entries again',
     (cast) => {
