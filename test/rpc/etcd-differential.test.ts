@@ -52,6 +52,7 @@ test.skipIf(!etcdInstalled)(title, { timeout: 60_000 + requests * 60 }, async ()
     }
     asked++;
     count(kind);
+    if (asked % 10_000 === 0) process.stdout.write(`${asked} of ${requests} requests compared\n`);
     const [wanted, told] = await Promise.all([theirs.do(step), ours.do(step)]);
     if (isNotThereYet(told)) {
       count(`(not there yet: ${kind})`);
