@@ -91,6 +91,7 @@ const rows = {
   electionNoLeader: ['Unknown', 'election: no leader'],
   leaderFieldMissing: ['Unknown', '"leader" field must be provided'],
   callOver: ['Unknown', 'context canceled'],
+  deadlineExceeded: ['DeadlineExceeded', 'context deadline exceeded'],
   memberNotFound: ['NotFound', 'etcdserver: member not found'],
 
   // Ours: etcd has no words for these.

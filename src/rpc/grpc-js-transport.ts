@@ -107,7 +107,9 @@ function unaryCall(call: Unary, options: CallOptions): grpc.handleUnaryCall<Uint
   const { onBug, peers } = options;
   return (grpcCall, answer) => {
     const ctx = new GrpcJsContext(grpcCall, options.peers);
-    call(grpcCall.request, ctx)
+    // Nobody hears the answer of a call that is over when it arrives, and nothing it asks for may happen behind its back.
+    const called = ctx.timeoutMs === 0 ? Promise.reject(rpcError('deadlineExceeded')) : call(grpcCall.request, ctx);
+    called
       .then(
         (bytes) => {
           if (peers.mayKeep(ctx.peer, bytes.length)) answer(null, bytes);

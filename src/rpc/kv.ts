@@ -86,9 +86,13 @@ async function mayRead(member: Member, ctx: CallContext, serializable: boolean):
   if (ctx.unread) throw rpcError('tooManyRequests');
 }
 
-/** Whether each read of a txn may be answered from this member's own state. A txn without any may. */
+/**
+ * Whether a txn that writes nothing may be answered from this member's own state: it reads, and every read of it asks for that.
+ * One that only compares asks for nothing of the kind, and its answer is as good as a linearizable read's (etcd: its own state).
+ */
 function isSerializable(message: TxnRequest): boolean {
-  return [...message.success, ...message.failure].every((op) => op.requestRange?.serializable === true);
+  const ops = [...message.success, ...message.failure];
+  return ops.length > 0 && ops.every((op) => op.requestRange?.serializable === true);
 }
 
 /**

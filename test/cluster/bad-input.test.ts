@@ -282,8 +282,8 @@ describe('odd requests that are taken', () => {
     ]);
   });
 
-  test('a deadline of 0 that reaches the member: over at once, applied once or not at all', async () => {
-    for (const timeout of ['0n', '0m', '0S', '1n', '1u']) {
+  test('a deadline of 0 that reaches the member: over at once, and nothing is applied', async () => {
+    for (const timeout of ['0n', '0m', '0S', '1n', '999u']) {
       const session = connectHttp2(`http://${member.endpoint}`);
       const request = session.request({
         ':method': 'POST',
@@ -301,7 +301,7 @@ describe('odd requests that are taken', () => {
       });
       expect(status, timeout).toBe('4');
       session.destroy();
-      expect(await caller.count(`d/${timeout}`)).toBeLessThanOrEqual(1);
+      expect(await caller.count(`d/${timeout}`)).toBe(0);
     }
     const spared = await line.client.raw(`${kv}/Put`, encoded(wire.PutRequest, { key: bytes('d/') }), {}, Infinity);
     expect('code' in spared).toBe(false);

@@ -114,7 +114,7 @@ describe('a txn inside a txn', () => {
 });
 
 describe('a txn that only reads', () => {
-  test('waits for a barrier instead of the log, unless all its reads are serializable', async () => {
+  test('waits for a barrier instead of the log, unless it reads, and all its reads are serializable', async () => {
     const { member } = fixture;
     await txn({ success: [put('r')] });
     const [barriers, proposed] = [member.barriers, member.proposed.length];
@@ -124,8 +124,9 @@ describe('a txn that only reads', () => {
     };
     expect(await counts({ success: [read('r')], failure: [read('r', { serializable: true })] })).toEqual([1, 0]);
     expect(await counts({ success: [read('r', { serializable: true })] })).toEqual([1, 0]);
-    expect(await counts({})).toEqual([1, 0]);
-    expect(await counts({ success: [inner([read('r')])] })).toEqual([1, 1]);
+    expect(await counts({})).toEqual([2, 0]);
+    expect(await counts({ compare: [{ key: bytes('r'), version: 1 }] })).toEqual([3, 0]);
+    expect(await counts({ success: [inner([read('r')])] })).toEqual([3, 1]);
   });
 
   test('is answered with the revision it was read at', async () => {
