@@ -1,0 +1,133 @@
+/**
+ * Unary calls: which member is asked, how often, for how long. Reads, and writes that may be applied twice without harm, are asked
+ * again until their time is over; any other write only where it certainly was not applied.
+ */
+import { type Clock, sleep } from '../clock.ts';
+import { CallFailure, cancelledError, LeaseError, leaseError } from '../errors.ts';
+import { type Duration, durationMs } from '../values.ts';
+import { type RequestOf, type ResponseOf, wireCall } from '../wire/codec.ts';
+import type { CallName } from '../wire/schema.ts';
+import type { Channel, Metadata } from './channel.ts';
+import type { Members } from './members.ts';
+import type { Tokens } from './tokens.ts';
+
+/** What every call of the library takes. */
+export interface CallSettings {
+  /** Ends the call with `cancelled` when it fires. */
+  readonly signal?: AbortSignal | undefined;
+  /** All attempts together; the client's `timeout` if not given. */
+  readonly timeout?: Duration | undefined;
+}
+
+/** How a call may be made again: `once` only if it certainly was not applied, `repeatable` in any case, `read` changes nothing. */
+export type CallKind = 'read' | 'once' | 'repeatable';
+
+export interface CallPlan {
+  readonly kind: CallKind;
+  /** A member without a leader may answer, from what it has. */
+  readonly withoutLeader?: boolean;
+  /** Told right before each attempt leaves; the last told is the one that was answered. */
+  readonly onAttempt?: () => void;
+}
+
+/** One attempt, where there is another member to ask. */
+const attemptMsMax = 3_000;
+const pauseMsMin = 20;
+const pauseMsMax = 500;
+
+export class Calls {
+  readonly #members: Members;
+  readonly #clock: Clock;
+  readonly #tokens: Tokens | undefined;
+  readonly #timeoutMs: number;
+
+  constructor(members: Members, clock: Clock, tokens: Tokens | undefined, timeoutMs: number) {
+    this.#members = members;
+    this.#clock = clock;
+    this.#tokens = tokens;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Rejects with a `LeaseError`. */
+  async call<N extends CallName>(
+    name: N,
+    request: RequestOf<N>,
+    plan: CallPlan,
+    { signal, timeout }: CallSettings = {},
+  ): Promise<ResponseOf<N>> {
+    const wire = wireCall(name);
+    const body = wire.encode(request);
+    const endMs =
+      this.#clock.monotonicMs() + (timeout === undefined ? this.#timeoutMs : durationMs(timeout, 'timeout'));
+    let mayHaveApplied = false;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return wire.decode(await this.#attempt(wire.path, body, plan, endMs, signal));
+      } catch (cause) {
+        const error = errorOf(cause, plan.kind, signal, mayHaveApplied);
+        mayHaveApplied = error.mayHaveApplied;
+        const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** attempt) * (0.5 + this.#clock.random());
+        const again = error.retryable && (plan.kind !== 'once' || !mayHaveApplied);
+        if (!again || this.#clock.monotonicMs() + pauseMs >= endMs) throw error;
+        await sleep(this.#clock, pauseMs, signal);
+        if (signal?.aborted === true) throw cancelledError(signal, mayHaveApplied);
+      }
+    }
+  }
+
+  /** What goes with every call and stream: that the member must know a leader, and who asks. */
+  async metadata(settings: { readonly withoutLeader: boolean; readonly timeoutMs: number }): Promise<Metadata> {
+    const token = await this.#tokens?.current(settings.timeoutMs);
+    return {
+      ...(settings.withoutLeader ? {} : { hasleader: 'true' }),
+      ...(token === undefined ? {} : { token }),
+    };
+  }
+
+  /** A member called the token invalid; the next call fetches another. */
+  tokenRefused(): void {
+    this.#tokens?.refused();
+  }
+
+  async #attempt(
+    path: string,
+    body: Uint8Array,
+    plan: CallPlan,
+    endMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    const leftMs = (): number => Math.max(0, endMs - this.#clock.monotonicMs());
+    const metadata = await this.metadata({ withoutLeader: plan.withoutLeader === true, timeoutMs: leftMs() });
+    const channel = await this.#members.choose({ timeoutMs: leftMs(), signal });
+    const mayMove = plan.kind !== 'once' && this.#members.channels.length > 1;
+    const timeoutMs = mayMove ? Math.min(leftMs(), attemptMsMax) : leftMs();
+    plan.onAttempt?.();
+    try {
+      const answer = await channel.unary(path, body, { metadata, timeoutMs, signal });
+      this.#members.worked(channel);
+      return answer;
+    } catch (error) {
+      this.#learn(channel, error);
+      throw error;
+    }
+  }
+
+  /** What a failure says about the member, and about who we are. */
+  #learn(channel: Channel, failure: unknown): void {
+    if (!(failure instanceof CallFailure)) return;
+    const { code } = leaseError(failure, 'write');
+    if (code === 'invalid_auth_token') this.tokenRefused();
+    if (code === 'unavailable' || code === 'no_leader' || code === 'timeout') this.#members.failed(channel);
+    else this.#members.worked(channel);
+  }
+}
+
+/** The error a caller gets; once an attempt may have been applied, no later refusal takes that back. */
+function errorOf(cause: unknown, kind: CallKind, signal: AbortSignal | undefined, applied: boolean): LeaseError {
+  const error = cause instanceof CallFailure ? leaseError(cause, kind === 'read' ? 'read' : 'write') : cause;
+  if (!(error instanceof LeaseError)) throw error;
+  if (signal?.aborted === true) return cancelledError(signal, applied || error.mayHaveApplied);
+  if (!applied || error.mayHaveApplied) return error;
+  const { code, message, retryable } = error;
+  return new LeaseError(code, message, { retryable, mayHaveApplied: true, cause });
+}
