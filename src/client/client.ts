@@ -12,6 +12,7 @@ import { Tokens } from './transport/tokens.ts';
 import type { Duration, LeaseIdLike } from './values.ts';
 
 export { LeaseError } from './errors.ts';
+export type { Guard } from './kv/guard.ts';
 export { json } from './values.ts';
 
 export class Client implements AsyncDisposable {

@@ -1,18 +1,18 @@
-/** The unary calls about leases, over gRPC against a member in this process. */
+/** The unary calls about leases, against a member. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Client } from '../../src/client/client.ts';
-import { Fixture } from '../rpc/wire-client.ts';
+import { type ClientTarget, startTarget } from './target.ts';
 
-let fixture: Fixture;
+let target: ClientTarget;
 let client: Client;
 
 beforeAll(async () => {
-  fixture = await Fixture.start();
-  client = new Client({ endpoints: [`127.0.0.1:${fixture.port}`] });
+  target = await startTarget();
+  client = new Client({ endpoints: target.endpoints });
 });
 afterAll(async () => {
   await client.close();
-  await fixture.stop();
+  await target.stop();
 });
 
 test('grant, ask, list, revoke', async () => {

@@ -1,5 +1,5 @@
 /**
- * Three real etcds, for tests that show clients the same thing twice: named and numbered as the members of `ProcessCluster`, on
+ * Real etcds, three if not said, for tests that show clients the same thing twice: named and numbered as the members of `ProcessCluster`, on
  * free ports, in a folder of their own, gone with the test. Says once, when loaded, that there is none to start.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -30,11 +30,11 @@ export class EtcdCluster implements Target {
   }
 
   /** Resolves when all members serve. */
-  static async start(more: readonly string[] = []): Promise<EtcdCluster> {
+  static async start(more: readonly string[] = [], members = 3): Promise<EtcdCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'etcd-cluster-'));
-    const ports = await freePorts(6);
-    const names = ['n1', 'n2', 'n3'];
-    const peers = names.map((_, i) => `http://127.0.0.1:${ports[3 + i]}`);
+    const ports = await freePorts(2 * members);
+    const names = Array.from({ length: members }, (_, i) => `n${i + 1}`);
+    const peers = names.map((_, i) => `http://127.0.0.1:${ports[members + i]}`);
     const endpoints = names.map((_, i) => `127.0.0.1:${ports[i]}`);
     const flags = names.map((name, i) => [
       `--name=${name}`,
