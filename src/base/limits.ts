@@ -150,6 +150,13 @@ export const unreadBytesMax = 256 * 1024 * 1024;
 export const answerBytesPerTurnMax = 1024 * 1024;
 /** And no more reads than this, as nobody knows how large an answer is before it is made. */
 export const readsPerTurnMax = 64;
+/**
+ * Keys and values that one command or read may answer with, counted as in the quota: what is kept is one thing, but a txn may
+ * ask for all of it again and again.
+ */
+export const answerBytesMax = 640 * 1024 * 1024;
+/** Characters of one answer, or of one message of a stream, as JSON: V8 has no string of more than 2^29. */
+export const jsonAnswerCharsMax = 250_000_000;
 /** Head of an HTTP/1.1 request. */
 export const httpHeadBytesMax = 16 * 1024;
 

@@ -3,7 +3,7 @@
  * past its deadline or left by its client, the signal aborts once and nothing is written after it.
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { RpcError } from '../rpc/errors.ts';
+import { RpcError } from '../rpc/errors.ts';
 import type { CallContext, Outgoing } from '../rpc/transport.ts';
 import { errorJson, gatewayErrors, httpStatus, streamErrorJson } from './errors.ts';
 import { messageJson } from './json-write.ts';
@@ -70,7 +70,11 @@ export class HttpCall implements CallContext, Outgoing {
   /** A unary call's answer. */
   answer(message: Uint8Array): void {
     if (this.#over) return;
-    const json = messageJson(this.route.answer, message);
+    const json = this.#json(message);
+    if (json instanceof RpcError) {
+      this.refuse(json);
+      return;
+    }
     this.#head(200, { 'Grpc-Metadata-Content-Type': grpcType, 'Content-Length': Buffer.byteLength(json) });
     this.#last(json);
   }
@@ -95,8 +99,13 @@ export class HttpCall implements CallContext, Outgoing {
   /** One message of a stream is one line and one chunk. */
   write(message: Uint8Array): boolean {
     if (this.#over) return true;
+    const json = this.#json(message);
+    if (json instanceof RpcError) {
+      this.fail(json);
+      return true;
+    }
     if (!this.#response.headersSent) this.#head(200, { 'Grpc-Metadata-Content-Type': grpcType });
-    const line = Buffer.from(`{"result":${messageJson(this.route.answer, message)}}\n`);
+    const line = Buffer.from(`{"result":${json}}\n`);
     this.#pendingBytes += line.length;
     this.#response.write(line, () => {
       this.#pendingBytes -= line.length;
@@ -123,6 +132,16 @@ export class HttpCall implements CallContext, Outgoing {
     if (!this.#response.headersSent) this.#head(httpStatus(error), {});
     this.#response.write(streamErrorJson(error));
     this.#last();
+  }
+
+  /** Or why there is none. */
+  #json(message: Uint8Array): string | RpcError {
+    try {
+      return messageJson(this.route.answer, message);
+    } catch (error) {
+      if (error instanceof RpcError) return error;
+      throw error;
+    }
   }
 
   #head(status: number, headers: OutgoingHttpHeaders): void {

@@ -3,11 +3,13 @@
  * is zero left out, 64-bit numbers in quotes, bytes as base64, enums by name.
  */
 import { asBuffer } from '../base/bytes.ts';
+import { jsonAnswerCharsMax } from '../base/limits.ts';
+import { rpcError } from '../rpc/errors.ts';
 import { bigintOf, type Int } from '../rpc/int64.ts';
 import { jsonString } from './go-quote.ts';
 import type { JsonField, JsonMessage } from './json-fields.ts';
 
-/** The JSON of a message as it came from a service of ours. */
+/** The JSON of a message as it came from a service of ours. Throws the table's `answerTooLarge`. */
 export function messageJson(message: JsonMessage, bytes: Uint8Array): string {
   return write(message, message.type.decode(asBuffer(bytes)));
 }
@@ -21,13 +23,22 @@ function write(message: JsonMessage, shape: object): string {
     const json = field.repeated
       ? list(field, value as readonly unknown[])
       : one(field, value, field.oneof !== undefined);
-    if (json !== undefined) members += `${members === '' ? '' : ','}"${field.name}":${json}`;
+    if (json !== undefined) members += bounded(`${members === '' ? '' : ','}"${field.name}":${json}`, members);
   }
   return `{${members}}`;
 }
 
 function list(field: JsonField, values: readonly unknown[]): string | undefined {
-  return values.length === 0 ? undefined : `[${values.map((value) => one(field, value, true)).join(',')}]`;
+  if (values.length === 0) return undefined;
+  let items = '';
+  for (const value of values) items += bounded(`${items === '' ? '' : ','}${one(field, value, true)}`, items);
+  return `[${items}]`;
+}
+
+/** What is to be added to a text, if there is room. */
+function bounded(more: string, text: string): string {
+  if (text.length + more.length > jsonAnswerCharsMax) throw rpcError('answerTooLarge');
+  return more;
 }
 
 /** Undefined: zero, and not to be said. */

@@ -98,6 +98,7 @@ const rows = {
   malformed: ['Internal', 'grpc: error unmarshalling request'],
   invalidCompare: ['InvalidArgument', 'etcdserver: invalid compare in txn request'],
   tooManyWatchers: ['ResourceExhausted', 'etcdserver: too many watchers'],
+  answerTooLarge: ['ResourceExhausted', 'leasehold: the answer is too large; ask for less at once'],
   invalidAlarm: ['InvalidArgument', 'etcdserver: invalid alarm request'],
   tooManyAlarms: ['ResourceExhausted', 'etcdserver: too many alarms'],
   unknownHealthService: ['NotFound', 'unknown service'],

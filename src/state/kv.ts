@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import { type ByteString, byteString } from '../base/bytes.ts';
 import { NO_SLOT } from '../base/id-table.ts';
+import { answerBytesMax } from '../base/limits.ts';
 import { type Compact, type DeleteRange, type LeaseId, NO_LEASE, type Put, type Range } from './command.ts';
 import { Compaction } from './compaction.ts';
 import { RecordSum } from './digest.ts';
@@ -71,10 +72,41 @@ export class Kv {
     return range.revision < 0 && range.revision < this.revisions.compacted ? 'compacted' : this.refusesRange(range);
   }
 
-  /** Reads the present, writes of the command under way included, or the end of an older revision. */
   range(range: Range): RangeResult | Refused {
-    const refusal = this.refusesRange(range);
-    return refusal === undefined ? selectRange(this.index, this.revisions, range) : refused(refusal);
+    const refusal = this.refusesRange(range) ?? this.refusesAnswer([range]);
+    return refusal === undefined ? this.checkedRange(range) : refused(refusal);
+  }
+
+  /** A checked range: of the present, writes of the command under way included, or of the end of an older revision. */
+  checkedRange(range: Range): RangeResult {
+    const { versions, more, count } = selectRange(this.index, this.revisions, range);
+    return { type: 'range', kvs: versions.map((version) => keyValueOf(version, !range.keysOnly)), more, count };
+  }
+
+  /** Whether these, which are refused for nothing else, would answer with too much together. */
+  refusesAnswer(ops: readonly (Range | DeleteRange)[]): Refusal | undefined {
+    // None answers with more than there is, which is all that most need to know.
+    if (ops.length * this.#sizeBytes <= answerBytesMax) return undefined;
+    let bytes = 0;
+    for (const op of ops) {
+      bytes += this.#answerBytes(op);
+      if (bytes > answerBytesMax) return 'answerTooLarge';
+    }
+    return undefined;
+  }
+
+  #answerBytes(op: Range | DeleteRange): number {
+    let bytes = 0;
+    if (op.type === 'range') {
+      for (const { node, value } of selectRange(this.index, this.revisions, op).versions)
+        bytes += versionQuotaBytes + node.key.length + (op.keysOnly ? 0 : value.length);
+    } else if (op.prevKv) {
+      this.index.scanLive(intervalOf(byteString(op.key), byteString(op.rangeEnd)), (version) => {
+        bytes += quotaBytesOf(version);
+        return true;
+      });
+    }
+    return bytes;
   }
 
   // ── checks ───────────────────────────────────────────────────────────────────────────────────────────────────────────

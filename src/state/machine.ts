@@ -264,8 +264,10 @@ export class Machine {
         if (this.#kv.lacksKey(command)) return refused('keyNotFound');
         return this.#closing(this.#kv.put(command));
       }
-      case 'deleteRange':
-        return this.#closing(this.#kv.deleteRange(command));
+      case 'deleteRange': {
+        const refusal = this.#kv.refusesAnswer([command]);
+        return refusal === undefined ? this.#closing(this.#kv.deleteRange(command)) : refused(refusal);
+      }
       case 'txn':
         return this.#closing(applyTxn(this.#kv, command));
       case 'expire':

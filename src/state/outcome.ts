@@ -17,6 +17,8 @@ export type Refusal =
   /** A CORRUPT alarm is raised. */
   | 'corrupt'
   | 'tooManyAlarms'
+  /** Of keys and values it would answer with; nothing is done. */
+  | 'answerTooLarge'
   /** An `expire`, `checkpoint` or `clear` whose term is not its entry's. */
   | 'wrongTerm';
 

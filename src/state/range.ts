@@ -5,12 +5,18 @@
 import { unreachable } from '../base/assert.ts';
 import { byteString } from '../base/bytes.ts';
 import type { Range } from './command.ts';
-import { intervalOf, type KeyIndex, type KeyVersion, keyValueOf } from './key-index.ts';
-import type { RangeResult } from './outcome.ts';
+import { intervalOf, type KeyIndex, type KeyVersion } from './key-index.ts';
 import type { Revisions } from './revision.ts';
 
+/** What a range comes to, before anything is copied for its answer. */
+export interface Selected {
+  readonly versions: readonly KeyVersion[];
+  readonly more: boolean;
+  readonly count: number;
+}
+
 /** The revision was checked: it is not above the current one and not compacted. */
-export function selectRange(index: KeyIndex, revisions: Revisions, range: Range): RangeResult {
+export function selectRange(index: KeyIndex, revisions: Revisions, range: Range): Selected {
   const interval = intervalOf(byteString(range.key), byteString(range.rangeEnd));
   const present = range.revision <= 0 || (range.revision === revisions.current && !revisions.open);
   // Without an order and a filter etcd reads no more than the limit and one, in key order, and sorts only those.
@@ -26,12 +32,12 @@ export function selectRange(index: KeyIndex, revisions: Revisions, range: Range)
     count = found.length;
     if (count > readMax) found.length = readMax;
   }
-  if (range.countOnly) return { type: 'range', kvs: [], more: false, count };
+  if (range.countOnly) return { versions: [], more: false, count };
   if (isFiltered(range)) found = found.filter((version) => passes(range, version));
   sortVersions(range, found);
   const more = range.limit > 0 && found.length > range.limit;
   if (more) found.length = range.limit;
-  return { type: 'range', kvs: found.map((version) => keyValueOf(version, !range.keysOnly)), more, count };
+  return { versions: found, more, count };
 }
 
 function isFiltered(range: Range): boolean {

@@ -4,7 +4,7 @@
  * transaction, as etcd's do; where an earlier operation takes away what a later one needs, the transaction is refused
  * too. Recursion is bounded: the codec lets no txn in that is deeper than `txnDepthMax`. Invariants: K6, L9, K2.
  */
-import { assert, unreachable } from '../base/assert.ts';
+import { unreachable } from '../base/assert.ts';
 import { byteString } from '../base/bytes.ts';
 import { type Compare, type DeleteRange, NO_LEASE, type Put, type Range, type Txn, type TxnOp } from './command.ts';
 import { covers, type Interval, intervalOf, type KeyVersion } from './key-index.ts';
@@ -63,7 +63,7 @@ function refusalOf(kv: Kv, ops: readonly Leaf[]): Refusal | undefined {
     const refusal = op.type === 'range' ? kv.refusesInTxn(op) : undefined;
     if (refusal !== undefined) return refusal;
   }
-  return undefined;
+  return kv.refusesAnswer(ops.filter((op) => op.type !== 'put'));
 }
 
 function putRefusal(kv: Kv, put: Put, deleted: readonly Interval[]): Refusal | undefined {
@@ -87,11 +87,8 @@ function applyOp(kv: Kv, op: ChosenOp): TxnOpResult {
       return kv.put(op);
     case 'deleteRange':
       return kv.deleteRange(op);
-    case 'range': {
-      const result = kv.range(op);
-      assert(result.type === 'range', 'K6: a checked branch has no refusal left');
-      return result;
-    }
+    case 'range':
+      return kv.checkedRange(op);
     default:
       return unreachable(op);
   }

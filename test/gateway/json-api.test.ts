@@ -1,6 +1,7 @@
 /** The JSON gateway over sockets: routes, errors, deadlines, limits. What it says was compared with etcd 3.4.23. */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { jsonAnswerCharsMax } from '../../src/base/limits.ts';
 import { routesOf } from '../../src/gateway/routes.ts';
 import { declaredMethods } from '../../src/rpc/codec.ts';
 import { rpcError } from '../../src/rpc/errors.ts';
@@ -205,6 +206,23 @@ describe('limits', () => {
     const text = 'grpc: received message larger than max (3000008 vs. 2097152)';
     expect(await post('/v3/kv/put', put(3_000_000))).toEqual([429, errorOf(8, text)]);
     expect(await post('/v3/kv/put', put(6_000_000))).toEqual([400, errorOf(3, 'etcdserver: request is too large')]);
+  });
+
+  test('an answer longer than any string, and a line of a stream', { timeout: 60_000 }, async () => {
+    const values = 4;
+    const value = 'x'.repeat((jsonAnswerCharsMax / values / 4) * 3);
+    for (let at = 0; at < values; at++) fixture.member.put(`long/${at}`, value);
+    const all = { key: base64('long/'), range_end: base64('long0') };
+    const text = rpcError('answerTooLarge').message;
+    expect(await post('/v3/kv/range', all)).toEqual([429, errorOf(8, text)]);
+    expect((await post('/v3/kv/range', { ...all, keys_only: true }))[0]).toBe(200);
+    const stream = HttpStream.open(fixture.port, '/v3/watch');
+    stream.send(JSON.stringify({ create_request: { ...all, prev_kv: true } }));
+    await stream.chunk(1);
+    const more = { rangeEnd: Buffer.from('long0'), prevKv: false };
+    fixture.member.apply({ type: 'deleteRange', key: Buffer.from('long/'), ...more });
+    expect((await stream.chunk(2))[1]).toContain(text);
+    stream.destroy();
   });
 
   test('bodies that are arriving share a bound, and one that breaks off gives its bytes back', async () => {
