@@ -31,9 +31,8 @@ export function healthService(member: Member, lookMs = lookMsDefault): ServiceTa
           outgoing.write(wire.HealthCheckResponse.encode({ status: now }));
         };
         say();
-        const timer = setInterval(say, lookMs);
-        timer.unref();
-        ctx.signal.addEventListener('abort', () => clearInterval(timer));
+        const timer = member.clock.every(lookMs, say);
+        ctx.signal.addEventListener('abort', () => timer.cancel());
       },
     },
   };

@@ -4,6 +4,7 @@
  */
 import { NO_MEMBER } from '../store/entry.ts';
 import { rpcError } from './errors.ts';
+import type { HostTimer } from './host-clock.ts';
 import type { Member } from './member.ts';
 import type { CallContext, Method, Outgoing, ServiceTable } from './transport.ts';
 
@@ -56,7 +57,7 @@ function asksForLeader(ctx: CallContext): boolean {
 class LeaderWatch {
   readonly #member: Member;
   readonly #streams = new Set<Outgoing>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: HostTimer | undefined;
   #leaderlessLooks = 0;
 
   constructor(member: Member) {
@@ -75,8 +76,7 @@ class LeaderWatch {
     });
     if (this.#timer !== undefined) return;
     this.#leaderlessLooks = 0;
-    this.#timer = setInterval(() => this.#look(), this.#member.options.electionTimeoutMs);
-    this.#timer.unref();
+    this.#timer = this.#member.clock.every(this.#member.options.electionTimeoutMs, () => this.#look());
   }
 
   #look(): void {
@@ -86,7 +86,7 @@ class LeaderWatch {
   }
 
   #rest(): void {
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
     this.#timer = undefined;
   }
 }

@@ -10,6 +10,7 @@ import type { Refused } from '../state/kv.ts';
 import type { Outcome, RangeResult, TxnResult } from '../state/outcome.ts';
 import type { MemberId } from '../store/entry.ts';
 import type { Hub } from '../watch/hub.ts';
+import type { HostClock } from './host-clock.ts';
 
 /** What a request brings along that the node needs: how long it may take, and whether anybody still waits. */
 export interface Patience {
@@ -123,4 +124,6 @@ export interface Member {
   /** Everything this member has applied by now, at one applied index. */
   snapshot(patience: Patience): Promise<MemberSnapshot>;
   readonly options: MemberOptions;
+  /** Of the host that it runs on. */
+  readonly clock: HostClock;
 }

@@ -235,7 +235,7 @@ async function leaveInTheEnd(member: Member, command: Command): Promise<void> {
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
       if (error.why === 'stopped') return;
-      await new Promise((resolve) => setTimeout(resolve, member.options.electionTimeoutMs).unref());
+      await new Promise<void>((resolve) => member.clock.after(member.options.electionTimeoutMs, resolve));
     }
   }
 }

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { snapshotStallMsMax, snapshotStreamsMax } from '../base/limits.ts';
 import { type RpcError, rpcError, toRpcError } from './errors.ts';
+import type { HostClock } from './host-clock.ts';
 import type { Member, MemberSnapshot } from './member.ts';
 import { wire } from './messages.ts';
 import type { CallContext, Method, Outgoing } from './transport.ts';
@@ -45,13 +46,14 @@ async function sent(
 ): Promise<RpcError | undefined> {
   const snapshot = await member.snapshot(ctx);
   try {
-    return await stream(snapshot, outgoing, ctx, stallMs);
+    return await stream(member, snapshot, outgoing, ctx, stallMs);
   } finally {
     await snapshot.close();
   }
 }
 
 async function stream(
+  member: Member,
   { totalBytes, pieces }: MemberSnapshot,
   outgoing: Outgoing,
   ctx: CallContext,
@@ -63,7 +65,7 @@ async function stream(
     hash.update(blob);
     remaining -= blob.length;
     const full = !outgoing.write(wire.SnapshotResponse.encode({ remainingBytes: remaining, blob }));
-    if (full && !(await within(outgoing.whenWritable(), stallMs))) return rpcError('timedOut');
+    if (full && !(await within(member.clock, outgoing.whenWritable(), stallMs))) return rpcError('timedOut');
     if (ctx.signal.aborted) return undefined;
   }
   if (remaining !== 0) throw new Error(`a snapshot announced ${remaining} bytes more than came`);
@@ -72,11 +74,11 @@ async function stream(
 }
 
 /** False if `step` is not done in time. */
-function within(step: Promise<void>, ms: number): Promise<boolean> {
+function within(clock: HostClock, step: Promise<void>, ms: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), ms);
+    const timer = clock.after(ms, () => resolve(false));
     void step.then(() => {
-      clearTimeout(timer);
+      timer.cancel();
       resolve(true);
     });
   });

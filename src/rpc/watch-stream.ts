@@ -8,6 +8,7 @@ import { receiveSlackBytes, watchersPerStreamMax, watchPullBytesMax } from '../b
 import { rangeOf, type Watcher, type WatchSpec } from '../watch/watcher.ts';
 import type { Sparse } from './codec.ts';
 import { Headers } from './header.ts';
+import type { HostTimer } from './host-clock.ts';
 import { bigintOf, type Int, int64Of, numberOf } from './int64.ts';
 import type { Member } from './member.ts';
 import { type WatchCreateRequest, type WatchResponse, wire } from './messages.ts';
@@ -56,7 +57,7 @@ export class WatchStream implements Sender {
   readonly #compacted = new Set<bigint>();
   /** Watchers with something to pull, in the order of their turns. */
   readonly #lagging = new Set<StreamWatcher>();
-  readonly #progressTimer: NodeJS.Timeout;
+  readonly #progressTimer: HostTimer;
   #nextId = 0n;
   #progressAsked = false;
   #blocked = false;
@@ -77,8 +78,7 @@ export class WatchStream implements Sender {
     this.#headerIds = headerIds(clusterId, memberId);
     this.#incoming = incoming;
     this.#outgoing = outgoing;
-    this.#progressTimer = setInterval(() => this.#noteProgress(), progressIntervalMs);
-    this.#progressTimer.unref();
+    this.#progressTimer = member.clock.every(progressIntervalMs, () => this.#noteProgress());
     ctx.signal.addEventListener('abort', () => this.#close());
     // The caller's half-close says nothing: events go on until it cancels, as with etcd.
     incoming.listen({ message: (bytes) => this.#receive(bytes), end: () => {} });
@@ -256,7 +256,7 @@ export class WatchStream implements Sender {
 
   #close(): void {
     this.#over = true;
-    clearInterval(this.#progressTimer);
+    this.#progressTimer.cancel();
     this.#shared.turns.remove(this);
     for (const entry of [...this.#watchers.values()]) this.#forget(entry);
   }

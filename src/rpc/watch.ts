@@ -19,7 +19,7 @@ export function watchTable(member: Member, progressIntervalMs: number, events: E
       kind: 'bidi',
       call: (incoming, outgoing, ctx) => {
         // So that streams do not speak in chorus.
-        const jitterMs = Math.random() * progressIntervalMs * 0.1;
+        const jitterMs = member.clock.random() * progressIntervalMs * 0.1;
         new WatchStream(member, shared, incoming, outgoing, ctx, progressIntervalMs + jitterMs);
       },
     },

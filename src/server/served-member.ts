@@ -6,6 +6,7 @@ import type { BarrierAnswer, RenewalAnswer } from '../node/input.ts';
 import type { Node } from '../node/node.ts';
 import { decodeMembership } from '../raft/membership.ts';
 import { UnavailableError } from '../rpc/errors.ts';
+import { type HostClock, hostClock } from '../rpc/host-clock.ts';
 import type {
   Member,
   MemberEntry,
@@ -28,7 +29,11 @@ export interface ServedMemberOptions extends Omit<MemberOptions, 'newLeaseId' | 
   readonly clusterId: bigint;
   /** How long a request without a deadline of its own may take (etcd: 5 s + 2 election timeouts). */
   readonly requestTimeoutMs: number;
-  readonly upkeep: Upkeep;
+  readonly upkeep: Pick<Upkeep, 'defragment' | 'snapshot'>;
+  /** The host's own if not given. */
+  readonly clock?: HostClock;
+  /** Where this start's lease ids begin, 48 bits; random if not given. */
+  readonly firstLeaseNumber?: bigint;
   /** Hears of each request that ended without an outcome. */
   onUnavailable(): void;
 }
@@ -36,10 +41,11 @@ export interface ServedMemberOptions extends Omit<MemberOptions, 'newLeaseId' | 
 export class ServedMember implements Member {
   readonly options: MemberOptions;
   readonly hub: Hub;
+  readonly clock: HostClock;
   readonly #node: Node;
   readonly #clusterId: bigint;
   readonly #requestTimeoutMs: number;
-  readonly #upkeep: Upkeep;
+  readonly #upkeep: ServedMemberOptions['upkeep'];
   readonly #onUnavailable: () => void;
 
   constructor(node: Node, options: ServedMemberOptions) {
@@ -49,7 +55,9 @@ export class ServedMember implements Member {
     this.#upkeep = options.upkeep;
     this.#onUnavailable = () => options.onUnavailable();
     this.hub = node.hub;
-    const leaseIds = new LeaseIds(node.options.member);
+    this.clock = options.clock ?? hostClock;
+    const firstNumber = options.firstLeaseNumber ?? BigInt(`0x${randomBytes(6).toString('hex')}`);
+    const leaseIds = new LeaseIds(node.options.member, firstNumber);
     this.options = {
       name: options.name,
       maxTxnOps: options.maxTxnOps,
@@ -104,15 +112,15 @@ export class ServedMember implements Member {
 
   /** A long sweep is waited for as long as the caller does, and it goes on. */
   async swept(revision: number, patience: Patience): Promise<void> {
-    const endMs = performance.now() + (patience.timeoutMs ?? Number.POSITIVE_INFINITY);
+    const endMs = this.clock.nowMs() + (patience.timeoutMs ?? Number.POSITIVE_INFINITY);
     for (;;) {
       const before = this.#node.machine.compaction.position;
-      const timeoutMs = Math.min(this.#requestTimeoutMs, endMs - performance.now());
+      const timeoutMs = Math.min(this.#requestTimeoutMs, endMs - this.clock.nowMs());
       const answer = await new Promise<BarrierAnswer>((reply) => {
         this.#node.enqueue({ type: 'swept', revision, timeoutMs, reply });
       });
       if (answer.type === 'reached') return;
-      const stands = this.#node.machine.compaction.position === before || performance.now() >= endMs;
+      const stands = this.#node.machine.compaction.position === before || this.clock.nowMs() >= endMs;
       if (answer.why !== 'timedOut' || stands || patience.signal.aborted) throw new UnavailableError(answer.why);
     }
   }
@@ -157,10 +165,10 @@ export class ServedMember implements Member {
     });
     if (!begun) return false;
     const { raft } = this.#node;
-    const endMs = performance.now() + Math.min(this.#timeoutMs(patience), 2 * this.options.electionTimeoutMs);
-    while (performance.now() < endMs && !patience.signal.aborted) {
+    const endMs = this.clock.nowMs() + Math.min(this.#timeoutMs(patience), 2 * this.options.electionTimeoutMs);
+    while (this.clock.nowMs() < endMs && !patience.signal.aborted) {
       if (raft.leader !== NO_MEMBER && raft.leader !== raft.id) return target === NO_MEMBER || raft.leader === target;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise<void>((resolve) => this.clock.after(5, resolve));
     }
     return false;
   }
@@ -197,9 +205,9 @@ class LeaseIds {
   readonly #prefix: bigint;
   #next: bigint;
 
-  constructor(member: MemberId) {
+  constructor(member: MemberId, firstNumber: bigint) {
     this.#prefix = (member & 0x7fffn) << 48n;
-    this.#next = BigInt(`0x${randomBytes(6).toString('hex')}`);
+    this.#next = firstNumber;
   }
 
   next(): LeaseId {

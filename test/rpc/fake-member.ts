@@ -4,6 +4,7 @@
  */
 import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
 import { UnavailableError } from '../../src/rpc/errors.ts';
+import { hostClock } from '../../src/rpc/host-clock.ts';
 import type {
   Member,
   MemberEntry,
@@ -28,6 +29,7 @@ export class FakeMember implements Member {
   readonly state = new Machine();
   readonly hub: Hub;
   readonly options: MemberOptions;
+  readonly clock = hostClock;
   leader = memberId;
   term = 2;
   quotaBytes = 512 * 1024 * 1024;
