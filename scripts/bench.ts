@@ -7,12 +7,13 @@ import { parseArgs } from 'node:util';
 import { ProcessCluster } from '../test/cluster/processes.ts';
 import { hold } from './bench/hold.ts';
 import { massExpiry } from './bench/mass-expiry.ts';
+import { renewals } from './bench/renewals.ts';
 import { print, progress, type Row } from './bench/row.ts';
 import { short } from './bench/short.ts';
 import { unary } from './bench/unary.ts';
 import { watchFanout } from './bench/watch-fanout.ts';
 
-const roads = ['short', 'mass-expiry', 'hold', 'unary', 'watch-fanout'] as const;
+const roads = ['short', 'mass-expiry', 'hold', 'unary', 'watch-fanout', 'renewals'] as const;
 type Road = (typeof roads)[number];
 
 const help = `Usage: npm run bench -- [road…] [flags]
@@ -24,11 +25,12 @@ Starts members as processes on free loopback ports, each road on fresh ones, and
   hold          many leases held: memory of each member, and how soon they serve again after SIGKILL
   unary         every unary call with 1 and with 64 clients: how many a second, and their times
   watch-fanout  many watchers of the same keys, puts at a steady rate: events a second, how late, CPU of the members
+  renewals      many leases renewed over and over, one a message and 1,000 a message: CPU of the members for each
                                                                     (default: short and mass-expiry)
-  --leases=N    of mass-expiry (default 100000) or hold (default 1000000)
+  --leases=N    of mass-expiry (default 100000), hold (default 1000000) or renewals (default 10000)
   --members=N   1, 3 or 5                                           (default 3)
   --ttl=S       of mass-expiry. Granting and renewing all must fit in half of it   (default 100)
-  --seconds=S   of each row of short and unary, and of the puts of watch-fanout    (default 5)
+  --seconds=S   of each row of short, unary and renewals, and of the puts of watch-fanout    (default 5)
   --watchers=N  of watch-fanout, in all                             (default 1000)
   --streams=N   of watch-fanout, over all members                   (default 30)
   --rate=N      puts a second of watch-fanout                       (default 20)
@@ -98,6 +100,7 @@ for (const road of wanted) {
     if (road === 'short') await short(cluster, seconds, found);
     else if (road === 'unary') await unary(cluster, seconds, found);
     else if (road === 'watch-fanout') found(await watchFanout(cluster, fanout));
+    else if (road === 'renewals') await renewals(cluster, leasesGiven ?? 10_000, seconds, found);
     else if (road === 'hold') found(await hold(cluster, leasesGiven ?? 1_000_000));
     else found(await massExpiry(cluster, { leases: leasesGiven ?? 100_000, ttlSeconds }));
   });

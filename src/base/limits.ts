@@ -123,6 +123,8 @@ export const leaseMovesPerTurnMax = 100_000;
 
 /** Keep-alives of one stream asked and not yet answered, before the stream is read no further. */
 export const keepAlivesPerStreamMax = 10_000;
+/** Leases that one message of our own keep-alive stream names, either way. */
+export const leasesPerKeepAliveMax = 1_000;
 /** What one pull of a watcher brings, about; a stream with many lagging watchers serves them in turns of this size. */
 export const watchPullBytesMax = 256 * 1024;
 /** Pulls of all watch streams in one go, before others get the event loop. */

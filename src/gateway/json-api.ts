@@ -1,7 +1,7 @@
 /**
- * etcd's JSON gateway: POST /v3/… with a JSON body is the gRPC method that `proto/` gives that path, served by the same
- * services. Owns how bodies become calls; paths are in routes.ts, JSON in json-*.ts, answers in http-call.ts. A body is read
- * under the accept layer's deadline, which is told (`waits`) when it is the client who waits.
+ * etcd's JSON gateway: POST /v3/… (/v1/… for what is ours) with a JSON body is the gRPC method that `proto/` gives that path,
+ * served by the same services. Owns how bodies become calls; paths are in routes.ts, JSON in json-*.ts, answers in http-call.ts. A
+ * body is read under the accept layer's deadline, which is told (`waits`) when it is the client who waits.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { jsonBodiesBytesMax, jsonBytesPerMessageByteMax } from '../base/limits.ts';
@@ -43,9 +43,8 @@ export class JsonApi {
   /** Undefined: not a path of the gateway at all. `path` is decoded; etcd 3.4 still serves its old name /v3beta. */
   find(path: string, method: string | undefined): Found | undefined {
     const current = path.startsWith('/v3beta/') ? path.replace('/v3beta/', '/v3/') : path;
-    if (!current.startsWith('/v3/')) return undefined;
     const route = this.#routes.get(current);
-    if (route === undefined) return 'notFound';
+    if (route === undefined) return current.startsWith('/v3/') ? 'notFound' : undefined;
     return method === 'POST' ? route : 'notAllowed';
   }
 

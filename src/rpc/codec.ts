@@ -34,6 +34,7 @@ const protoFiles = [
   'etcd/auth_service.proto',
   'etcd/v3lock.proto',
   'etcd/v3election.proto',
+  'leasehold/v1/lease.proto',
   'grpc/health/v1/health.proto',
   'grpc/reflection/v1/reflection.proto',
   'grpc/reflection/v1alpha/reflection.proto',

@@ -97,6 +97,7 @@ const rows = {
   // Ours: etcd has no words for these.
   malformed: ['Internal', 'grpc: error unmarshalling request'],
   invalidCompare: ['InvalidArgument', 'etcdserver: invalid compare in txn request'],
+  tooManyKeepAlives: ['InvalidArgument', 'leasehold: too many leases in one keep-alive request'],
   tooManyWatchers: ['ResourceExhausted', 'etcdserver: too many watchers'],
   answerTooLarge: ['ResourceExhausted', 'leasehold: the answer is too large; ask for less at once'],
   invalidAlarm: ['InvalidArgument', 'etcdserver: invalid alarm request'],

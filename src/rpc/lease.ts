@@ -1,12 +1,13 @@
 /**
- * etcd's Lease service but for the keep-alive stream (`keep-alive.ts`). The edge decides what an option decides: the smallest
+ * etcd's Lease service but for the keep-alive stream (`keep-alive-stream.ts`). The edge decides what an option decides: the smallest
  * TTL, the id of a lease that has none. L4: whole seconds on the wire, milliseconds inside.
  */
 import type { RenewalAnswer } from '../node/input.ts';
 import { unavailableError } from './errors.ts';
 import { Headers } from './header.ts';
 import { bigintOf, int64Of, numberOf } from './int64.ts';
-import { keepAliveMethod } from './keep-alive.ts';
+import { keepAlives } from './keep-alive.ts';
+import { keepAliveStream } from './keep-alive-stream.ts';
 import { write } from './kv.ts';
 import { type LeaseObserver, wholeSeconds } from './lease-wire.ts';
 import type { Member } from './member.ts';
@@ -41,7 +42,7 @@ export function leaseService(member: Member, observer: LeaseObserver, keepAlives
         return { header: headers.at(revision) };
       },
     ),
-    '/etcdserverpb.Lease/LeaseKeepAlive': keepAliveMethod(member, headers, observer, keepAlivesPerStream),
+    '/etcdserverpb.Lease/LeaseKeepAlive': keepAliveStream(keepAlives, member, headers, observer, keepAlivesPerStream),
     '/etcdserverpb.Lease/LeaseTimeToLive': unary(
       wire.LeaseTimeToLiveRequest,
       wire.LeaseTimeToLiveResponse,

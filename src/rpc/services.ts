@@ -5,6 +5,7 @@ import { clusterService } from './cluster.ts';
 import { electionService } from './election.ts';
 import { healthService } from './health.ts';
 import { instrument } from './instrument.ts';
+import { leaseBatchService } from './keep-alive-batches.ts';
 import { kvService } from './kv.ts';
 import { guardLeader } from './leader-guard.ts';
 import { leaseService } from './lease.ts';
@@ -34,6 +35,7 @@ export function services(member: Member, { metrics, onBug, ...options }: Service
     ...kvService(member),
     ...watchService(member, options.progressIntervalMs),
     ...leaseService(member, metrics, options.keepAlivesPerStream),
+    ...leaseBatchService(member, metrics, options.keepAlivesPerStream),
     ...lockService(member, queues),
     ...electionService(member, queues),
     ...clusterService(member),

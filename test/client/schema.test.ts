@@ -7,8 +7,13 @@ import { decode, encode } from '../../src/client/wire/codec.ts';
 import { calls, type MessageName, schema } from '../../src/client/wire/schema.ts';
 import { fieldNames, methodTypes, reflected } from '../../src/rpc/codec.ts';
 
-const fullName = (name: string): string =>
-  `${['KeyValue', 'Event'].includes(name) ? 'mvccpb' : 'etcdserverpb'}.${name}`;
+const packages: Readonly<Record<string, string>> = {
+  KeyValue: 'mvccpb',
+  Event: 'mvccpb',
+  KeepAliveRequest: 'leasehold.v1',
+  KeepAliveResponse: 'leasehold.v1',
+};
+const fullName = (name: string): string => `${packages[name] ?? 'etcdserverpb'}.${name}`;
 
 describe.each(Object.entries(schema))('%s', (name, fields) => {
   const declared = reflected(fullName(name));
@@ -35,7 +40,7 @@ describe.each(Object.entries(schema))('%s', (name, fields) => {
 
 test('every call has the types of proto/', () => {
   for (const [path, request, answer] of Object.values(calls)) {
-    expect(methodTypes(path)).toEqual({ request: `etcdserverpb.${request}`, answer: `etcdserverpb.${answer}` });
+    expect(methodTypes(path)).toEqual({ request: fullName(request), answer: fullName(answer) });
   }
 });
 

@@ -116,6 +116,15 @@ test('keep-alive of the dead has no TTL at all: a string "0" would be true in Py
   expect([status, body]).toEqual([200, `{"result":{"header":${header(1)},"ID":"1234"}}\n`]);
 });
 
+test('many leases in one body, at the path of our own service', async () => {
+  fixture.member.apply({ type: 'grant', id: 5n, ttlMs: 1_500 });
+  const { status, body } = await ask(fixture.port, '/v1/lease/keepalive', '{"ids":["5",6]}');
+  const result = `{"header":${header(1)},"ids":["5","6"],"ttl_ms":["1500","0"]}`;
+  expect([status, body]).toEqual([200, `{"result":${result}}\n`]);
+  expect((await ask(fixture.port, '/v1/lease/keepalive', '', { method: 'GET' })).status).toBe(405);
+  expect((await ask(fixture.port, '/v1/lease/other', '{}')).status).toBe(404);
+});
+
 test('a keep-alive that can be renewed by nobody fails with its status', async () => {
   fixture.member.refuseWith = 'noLeader';
   const { status, body } = await ask(fixture.port, '/v3/lease/keepalive', '{"ID":"1234"}');

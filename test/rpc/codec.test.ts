@@ -74,12 +74,12 @@ describe('messages', () => {
 });
 
 describe('proto files', () => {
-  test('hold etcd’s methods', () => {
+  test('hold etcd’s methods, and ours', () => {
     const methods = declaredMethods();
     expect(methods.get('/etcdserverpb.Lease/LeaseKeepAlive')).toBe('bidi_stream');
     expect(methods.get('/etcdserverpb.Maintenance/Snapshot')).toBe('server_stream');
     expect(methods.get('/etcdserverpb.KV/Txn')).toBe('unary');
-    expect(methods.size).toBe(5 + 1 + 5 + 5 + 8 + 17 + 2 + 5 + 2 + 2);
+    expect(methods.size).toBe(5 + 1 + 5 + 5 + 8 + 17 + 2 + 5 + 2 + 2 + 1);
     expect(methodTypes('/etcdserverpb.KV/Compact')).toEqual({
       request: 'etcdserverpb.CompactionRequest',
       answer: 'etcdserverpb.CompactionResponse',

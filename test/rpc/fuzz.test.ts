@@ -30,6 +30,8 @@ class Call implements CallContext {
   }
 }
 
+const streamed = ['/etcdserverpb.Watch/Watch', '/etcdserverpb.Lease/LeaseKeepAlive', '/leasehold.v1.Lease/KeepAlive'];
+
 /** Calls that may wait for others for ever, and whose every error is Unknown. */
 const queues = /^\/v3(lock|election)pb\./;
 const inTable = (name: string, error: unknown): boolean =>
@@ -137,7 +139,7 @@ test('4,000 requests over the wire: each is answered, the member serves on', { t
       );
     }
     for (let streams = 0; streams < 60; streams++) {
-      const path = random.pick(['/etcdserverpb.Watch/Watch', '/etcdserverpb.Lease/LeaseKeepAlive']);
+      const path = random.pick(streamed);
       const stream = client.bidi(path);
       for (let sent = 0; sent < 5; sent++) stream.write(randomRequest(methodTypes(path).request, random));
       if (random.chance(0.5)) stream.end();

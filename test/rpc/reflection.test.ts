@@ -62,7 +62,7 @@ describe.each(versions)('%s', (version) => {
     const listed = answer.listServicesResponse?.service.map(({ name }) => name) ?? [];
     const declared = new Set([...declaredMethods().keys()].map((name) => name.slice(1, name.lastIndexOf('/'))));
     for (const name of listed) expect(declared).toContain(name);
-    for (const name of ['etcdserverpb.KV', 'etcdserverpb.Lease', 'grpc.health.v1.Health'])
+    for (const name of ['etcdserverpb.KV', 'etcdserverpb.Lease', 'grpc.health.v1.Health', 'leasehold.v1.Lease'])
       expect(listed).toContain(name);
     for (const each of versions) expect(listed).toContain(`grpc.reflection.${each}.ServerReflection`);
     expect(listed).toEqual([...listed].sort());
@@ -89,6 +89,7 @@ test('knows services, methods, messages, fields, enums and their values by full 
     ['etcdserverpb.RangeRequest.range_end', 'etcd/rpc.proto'],
     ['etcdserverpb.RangeRequest.SortOrder', 'etcd/rpc.proto'],
     ['etcdserverpb.RangeRequest.DESCEND', 'etcd/rpc.proto'],
+    ['leasehold.v1.KeepAliveResponse.ttl_ms', 'leasehold/v1/lease.proto'],
     ['mvccpb.Event.EventType', 'etcd/kv.proto'],
     ['grpc.health.v1.HealthCheckResponse.SERVING', 'grpc/health/v1/health.proto'],
     ['grpc.reflection.v1alpha.ErrorResponse', 'grpc/reflection/v1alpha/reflection.proto'],

@@ -5,6 +5,7 @@ import { type ClientPortOptions, clientPort } from '../../src/gateway/client-por
 import { Metrics } from '../../src/ops/metrics.ts';
 import type { ClientListener } from '../../src/rpc/accept.ts';
 import type { Sparse, WireType } from '../../src/rpc/codec.ts';
+import { batchWire, type KeepAliveRequest, type KeepAliveResponse } from '../../src/rpc/keep-alive-batches.ts';
 import {
   type LeaseIdMessage,
   type LeaseKeepAliveResponse,
@@ -131,6 +132,11 @@ export class WireClient {
   keepAlive(headers: Record<string, string> = {}): TypedStream<LeaseIdMessage, LeaseKeepAliveResponse> {
     const raw = this.bidi('/etcdserverpb.Lease/LeaseKeepAlive', headers);
     return new TypedStream(raw, wire.LeaseKeepAliveRequest, wire.LeaseKeepAliveResponse);
+  }
+
+  keepAliveBatches(headers: Record<string, string> = {}): TypedStream<KeepAliveRequest, KeepAliveResponse> {
+    const raw = this.bidi('/leasehold.v1.Lease/KeepAlive', headers);
+    return new TypedStream(raw, batchWire.KeepAliveRequest, batchWire.KeepAliveResponse);
   }
 }
 

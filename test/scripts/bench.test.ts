@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { massExpiry } from '../../scripts/bench/mass-expiry.ts';
+import { renewals } from '../../scripts/bench/renewals.ts';
 import { quantile, type Row } from '../../scripts/bench/row.ts';
 import { unary } from '../../scripts/bench/unary.ts';
 import { watchFanout } from '../../scripts/bench/watch-fanout.ts';
@@ -26,7 +27,25 @@ describe('bench', () => {
     }
   });
 
-  it('asks every unary call, and brings every event to every watcher', { timeout: 120_000 }, async () => {
+  it('renews every lease both ways', { timeout: 60_000 }, async () => {
+    const cluster = await ProcessCluster.start({ members: 1, proxied: false });
+    try {
+      await cluster.ready();
+      const rows: Row[] = [];
+      await renewals(cluster, 2_500, 0.1, (row) => rows.push(row));
+      expect(rows).toHaveLength(2);
+      for (const { road, figures } of rows) {
+        expect(figures['renewed'], road).toBeGreaterThan(0);
+        expect((figures['renewed'] ?? 0) % 2_500, road).toBe(0);
+      }
+    } finally {
+      await cluster.stop();
+    }
+  });
+
+  it('asks every unary call, and brings every event to every watcher', {
+    timeout: 120_000,
+  }, async () => {
     const cluster = await ProcessCluster.start({ members: 1, proxied: false });
     try {
       await cluster.ready();

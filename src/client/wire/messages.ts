@@ -149,6 +149,15 @@ export interface LeaseKeepAliveResponse extends Answer {
   readonly ID: bigint;
   readonly TTL: bigint;
 }
+/** Up to 1,000 ids. */
+export interface KeepAliveRequest {
+  readonly ids: readonly bigint[];
+}
+/** Answers to some of what was asked: for each id its TTL in milliseconds from now, 0 for none. */
+export interface KeepAliveResponse extends Answer {
+  readonly ids: readonly bigint[];
+  readonly ttlMs: readonly bigint[];
+}
 export interface LeaseTimeToLiveRequest {
   readonly ID: bigint;
   readonly keys: boolean;
@@ -230,6 +239,8 @@ export interface Messages {
   LeaseRevokeResponse: HeaderOnly;
   LeaseKeepAliveRequest: LeaseId;
   LeaseKeepAliveResponse: LeaseKeepAliveResponse;
+  KeepAliveRequest: KeepAliveRequest;
+  KeepAliveResponse: KeepAliveResponse;
   LeaseTimeToLiveRequest: LeaseTimeToLiveRequest;
   LeaseTimeToLiveResponse: LeaseTimeToLiveResponse;
   LeaseLeasesRequest: Empty;

@@ -1,6 +1,6 @@
 /**
- * The messages and calls of etcd that the library uses, field by field. A table and not the `.proto` files themselves, so that a
- * bundled client needs no file at run time; a test holds it to `proto/`.
+ * The messages and calls that the library uses, etcd's and ours (`keepAlive`), field by field. A table and not the `.proto` files
+ * themselves, so that a bundled client needs no file at run time; a test holds it to `proto/`.
  */
 
 /** `name=number:type`, `*` for repeated, `?` for a member of a oneof, by message. Names are those of `proto/`, in camelCase. */
@@ -47,6 +47,8 @@ export const schema = {
   LeaseRevokeResponse: 'header=1:ResponseHeader',
   LeaseKeepAliveRequest: 'ID=1:int64',
   LeaseKeepAliveResponse: 'header=1:ResponseHeader ID=2:int64 TTL=3:int64',
+  KeepAliveRequest: 'ids=1:*int64',
+  KeepAliveResponse: 'header=1:ResponseHeader ids=2:*int64 ttlMs=3:*int64',
   LeaseTimeToLiveRequest: 'ID=1:int64 keys=2:bool',
   LeaseTimeToLiveResponse: 'header=1:ResponseHeader ID=2:int64 TTL=3:int64 grantedTTL=4:int64 keys=5:*bytes',
   LeaseLeasesRequest: '',
@@ -77,6 +79,8 @@ export const calls = {
   leaseGrant: ['/etcdserverpb.Lease/LeaseGrant', 'LeaseGrantRequest', 'LeaseGrantResponse'],
   leaseRevoke: ['/etcdserverpb.Lease/LeaseRevoke', 'LeaseRevokeRequest', 'LeaseRevokeResponse'],
   leaseKeepAlive: ['/etcdserverpb.Lease/LeaseKeepAlive', 'LeaseKeepAliveRequest', 'LeaseKeepAliveResponse'],
+  /** Ours; a server without it answers `unimplemented`. */
+  keepAlive: ['/leasehold.v1.Lease/KeepAlive', 'KeepAliveRequest', 'KeepAliveResponse'],
   leaseTimeToLive: ['/etcdserverpb.Lease/LeaseTimeToLive', 'LeaseTimeToLiveRequest', 'LeaseTimeToLiveResponse'],
   leaseLeases: ['/etcdserverpb.Lease/LeaseLeases', 'LeaseLeasesRequest', 'LeaseLeasesResponse'],
   memberList: ['/etcdserverpb.Cluster/MemberList', 'MemberListRequest', 'MemberListResponse'],
