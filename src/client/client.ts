@@ -3,19 +3,32 @@
  * The client is the door to all of it; each part stands in a folder of its own.
  */
 import type { Core } from './core.ts';
+import { type CompactOptions, Kv } from './kv/kv.ts';
+import type { DeleteOptions, ListOptions, PutOptions, ReadOptions } from './kv/operations.ts';
+import type { ScanOptions } from './kv/pages.ts';
+import { Txn } from './kv/txn.ts';
+import type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
 import { type Granted, type GrantOptions, LeaseCalls, type TimeToLive } from './lease/lease-calls.ts';
 import { type ClientOptions, settingsOf } from './options.ts';
 import { type CallSettings, Calls } from './transport/calls.ts';
 import { Members } from './transport/members.ts';
 import { Streams } from './transport/streams.ts';
 import { Tokens } from './transport/tokens.ts';
-import type { Duration, LeaseIdLike } from './values.ts';
+import type { Codec, Duration, KeyLike, KeyRange, LeaseIdLike, ValueLike } from './values.ts';
 
 export { LeaseError } from './errors.ts';
+export type { Comparable, Comparables, Compares } from './kv/compare.ts';
 export type { Guard } from './kv/guard.ts';
+export type { CompactOptions } from './kv/kv.ts';
+export type { DeleteOptions, LeaseLike, ListOptions, PutOptions, ReadOptions, SortTarget } from './kv/operations.ts';
+export type { ScanOptions } from './kv/pages.ts';
+export type { Condition, Txn, TxnOperation, TxnOperations, TxnResult } from './kv/txn.ts';
+export type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
 export { json } from './values.ts';
 
 export class Client implements AsyncDisposable {
+  readonly #core: Core;
+  readonly #kv: Kv;
   readonly #leaseCalls: LeaseCalls;
   readonly #members: Members;
   readonly #closed = new AbortController();
@@ -28,7 +41,51 @@ export class Client implements AsyncDisposable {
     const calls = new Calls(this.#members, clock, tokens, timeoutMs);
     const streams = new Streams(this.#members, calls);
     const core: Core = { calls, streams, clock, namespace, closed: this.#closed.signal };
+    this.#core = core;
+    this.#kv = new Kv(core);
     this.#leaseCalls = new LeaseCalls(core);
+  }
+
+  /** One key; undefined if there is none. */
+  get<T = Uint8Array>(key: KeyLike, options: ReadOptions<T> & CallSettings = {}): Promise<KeyValue<T> | undefined> {
+    return this.#kv.get(key, options);
+  }
+
+  /** The keys of a range, in one answer; `scan` reads many of them page by page. */
+  list<T = Uint8Array>(range: KeyRange, options: ListOptions<T> & CallSettings = {}): Promise<Listing<T>> {
+    return this.#kv.list(range, options);
+  }
+
+  /** How many keys there are in a range. */
+  count(range: KeyRange, options: ReadOptions & CallSettings = {}): Promise<number> {
+    return this.#kv.count(range, options);
+  }
+
+  /** The keys of a range in their order, read by pages, all as of the first page's revision. Throws `compacted` when that is gone. */
+  scan<T = Uint8Array>(range: KeyRange, options: ScanOptions<T> = {}): AsyncGenerator<KeyValue<T>, void, undefined> {
+    return this.#kv.scan(range, options);
+  }
+
+  /** Writes one key. Not sent again when it may have been applied: then the error says so (`mayHaveApplied`). */
+  put(key: KeyLike, value: ValueLike, options?: PutOptions & CallSettings): Promise<Written>;
+  put<T>(key: KeyLike, value: T, options: PutOptions<T> & CallSettings & { codec: Codec<T> }): Promise<Written<T>>;
+  put<T>(key: KeyLike, value: T | ValueLike, options: PutOptions<T> & CallSettings = {}): Promise<Written<T>> {
+    return this.#kv.put(key, value, options);
+  }
+
+  /** Deletes the keys of a range. Not sent again when it may have been applied. */
+  delete<T = Uint8Array>(range: KeyRange, options: DeleteOptions<T> & CallSettings = {}): Promise<Deleted<T>> {
+    return this.#kv.delete(range, options);
+  }
+
+  /** Forgets what keys were before that revision: older ones can neither be read nor watched from any more. */
+  compact(revision: bigint, options: CompactOptions = {}): Promise<void> {
+    return this.#kv.compact(revision, options);
+  }
+
+  /** Begins a txn: `client.txn().if(…).then(…).else(…).commit()`. */
+  txn(): Txn {
+    return new Txn(this.#core);
   }
 
   /** Makes a lease that nobody renews yet; see `lease` for one that is kept alive. */

@@ -49,3 +49,13 @@ test('64 bits survive; what was not sent reads as nothing', () => {
   expect(decode('LeaseKeepAliveResponse', encode('LeaseKeepAliveResponse', sent))).toEqual({ header: null, ...sent });
   expect(decode('RequestOp' satisfies MessageName, new Uint8Array())).toEqual({});
 });
+
+test('empty bytes are not sent, but for members of a oneof: etcd reads an empty end of a range as no end at all', () => {
+  const empty = new Uint8Array();
+  const key = Uint8Array.of(1);
+  expect(encode('DeleteRangeRequest', { key, rangeEnd: empty })).toEqual(encode('DeleteRangeRequest', { key }));
+  const compare = (rangeEnd?: Uint8Array) =>
+    encode('TxnRequest', { compare: [{ key, rangeEnd, target: 3, value: empty }], success: [{ requestPut: { key } }] });
+  expect(compare(empty)).toEqual(compare());
+  expect(decode('TxnRequest', compare()).compare[0]?.value).toHaveLength(0);
+});

@@ -43,7 +43,7 @@ export function wireCall<N extends CallName>(name: N): WireCall<N> {
 
 export function encode<M extends MessageName>(name: M, message: Sparse<Messages[M]>): Uint8Array {
   const type = typeOf(name);
-  return type.encode(type.fromObject(sendable(message) as Record<string, unknown>)).finish();
+  return type.encode(type.fromObject(sendable(message, type))).finish();
 }
 
 export function decode<M extends MessageName>(name: M, bytes: Uint8Array): Messages[M] {
@@ -81,14 +81,24 @@ function typesOf(): ReadonlyMap<MessageName, protobuf.Type> {
   return new Map(Object.keys(schema).map((name) => [name as MessageName, space.lookupType(name)]));
 }
 
-/** protobufjs takes 64-bit numbers as decimal strings without loss. */
-function sendable(value: unknown): unknown {
+/**
+ * A message as protobufjs takes it: 64-bit numbers as decimal strings, without loss, and empty bytes left out as proto3 has it. The
+ * latter is no matter of size: etcd takes a `rangeEnd` that is there and empty for "all keys from here on", of a delete too.
+ */
+function sendable(message: object, type: protobuf.Type | null): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(message)) {
+    if (value === undefined || value === null) continue;
+    const field = type?.fields[name];
+    if (value instanceof Uint8Array && value.length === 0 && field?.partOf === null) continue;
+    fields[name] = sendableField(value, field?.resolvedType instanceof protobuf.Type ? field.resolvedType : null);
+  }
+  return fields;
+}
+
+function sendableField(value: unknown, type: protobuf.Type | null): unknown {
   if (typeof value === 'bigint') return String(value);
-  if (Array.isArray(value)) return value.map(sendable);
+  if (Array.isArray(value)) return value.map((each) => sendableField(each, type));
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, field]) =>
-      field === undefined || field === null ? [] : [[name, sendable(field)]],
-    ),
-  );
+  return sendable(value, type);
 }

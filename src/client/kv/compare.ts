@@ -1,0 +1,89 @@
+/** What a txn is made conditional on: compares of one key, or of every key of a range, with a constant. */
+import { LeaseError } from '../errors.ts';
+import {
+  bytesOf,
+  type KeyLike,
+  type KeyRange,
+  type LeaseIdLike,
+  leaseId,
+  type ValueLike,
+  wireRange,
+} from '../values.ts';
+import type { Sparse } from '../wire/codec.ts';
+import type { Compare } from '../wire/messages.ts';
+import type { Guard } from './guard.ts';
+
+/** One thing about a key, to be compared with a constant. */
+export interface Comparable<V> {
+  eq(value: V): Guard;
+  ne(value: V): Guard;
+  gt(value: V): Guard;
+  lt(value: V): Guard;
+}
+
+/**
+ * What can be compared of a key. One that is not there has version, revisions and lease 0, and fails every compare of its value. Of a
+ * range, every key must pass; a range without keys passes as one key that is not there.
+ */
+export interface Comparables {
+  /** 0 if the key is not there. */
+  readonly version: Comparable<bigint>;
+  readonly createRevision: Comparable<bigint>;
+  readonly modRevision: Comparable<bigint>;
+  readonly value: Comparable<ValueLike>;
+  /** Id of the lease that the key ends with; 0 if none. */
+  readonly lease: Comparable<LeaseIdLike>;
+  exists(): Guard;
+  missing(): Guard;
+}
+
+const equal = 0;
+const greater = 1;
+const less = 2;
+const notEqual = 3;
+
+/** Names the keys that compares are about; see `Txn.if`. */
+export class Compares {
+  readonly #namespace: Uint8Array;
+
+  constructor(namespace: Uint8Array) {
+    this.#namespace = namespace;
+  }
+
+  key(key: KeyLike): Comparables {
+    return this.range(key);
+  }
+
+  range(range: KeyRange): Comparables {
+    const about = wireRange(range, this.#namespace);
+    const comparable = <V>(target: number, operand: (value: V) => Sparse<Compare>): Comparable<V> => {
+      const compare = (result: number, value: V): Guard => ({
+        compare: [{ ...about, target, result, ...operand(value) }],
+      });
+      return {
+        eq: (value) => compare(equal, value),
+        ne: (value) => compare(notEqual, value),
+        gt: (value) => compare(greater, value),
+        lt: (value) => compare(less, value),
+      };
+    };
+    const version = comparable<bigint>(0, (value) => ({ version: int64(value) }));
+    return {
+      version,
+      createRevision: comparable<bigint>(1, (value) => ({ createRevision: int64(value) })),
+      modRevision: comparable<bigint>(2, (value) => ({ modRevision: int64(value) })),
+      value: comparable<ValueLike>(3, (value) => ({ value: bytesOf(value) })),
+      lease: comparable<LeaseIdLike>(4, (value) => ({ lease: leaseId(value) })),
+      exists: () => version.gt(0n),
+      missing: () => version.eq(0n),
+    };
+  }
+}
+
+function int64(value: bigint): bigint {
+  if (typeof value === 'bigint') return value;
+  throw new LeaseError(
+    'invalid_argument',
+    `${String(value)} is a ${typeof value}; versions and revisions are bigints (1n)`,
+  );
+}
