@@ -10,7 +10,7 @@ import type { NodeOptions } from './options.ts';
 import { Proposals } from './proposals.ts';
 import { Questions } from './questions.ts';
 import { Reads } from './reads.ts';
-import { Space } from './space.ts';
+import { keptBy, Space } from './space.ts';
 import { Swept } from './swept.ts';
 
 /** What a client asks for. */
@@ -48,7 +48,7 @@ export class Clients {
       const refuse = (): void => input.reply({ type: 'unavailable', why: 'noSpace' });
       if (this.space.lacksRoomFor(input.command, machine)) this.space.raise(machine, nowMs, refuse);
       else if (current && machine.alarms.refusalOf(input.command) === 'noSpace') refuse();
-      else this.proposals.submit(input.command, input.timeoutMs, input.reply, nowMs);
+      else this.proposals.submit(input.command, input.timeoutMs, input.reply, nowMs, keptBy(input.command, machine));
     }
   }
 

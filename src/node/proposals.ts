@@ -22,6 +22,8 @@ export interface Waiter {
   readonly seq: number;
   readonly command: Command;
   readonly encoded: Uint8Array;
+  /** What it counts for among all that wait. */
+  readonly bytes: number;
   readonly reply: (answer: Answer) => void;
   readonly deadlineMs: number;
   aimedAt: Term;
@@ -50,25 +52,30 @@ export class Proposals {
     return this.#waiting.size;
   }
 
-  /** Takes a command in, held. Refuses at once when too many wait. */
-  submit(command: Command, timeoutMs: number, reply: (answer: Answer) => void, nowMs: number): void {
+  /**
+   * Takes a command in, held. Refuses at once when too many wait. `keptBytes`: of values that it writes once more without bringing
+   * them; they count like its own, so that what waits is never much more work than it looks.
+   */
+  submit(command: Command, timeoutMs: number, reply: (answer: Answer) => void, nowMs: number, keptBytes = 0): void {
     if (this.#waiting.size >= waitingRequestsMax || this.#waitingBytes >= waitingBytesMax) {
       reply({ type: 'unavailable', why: 'overloaded' });
       return;
     }
     const seq = ++this.#seq;
     const origin: Origin = { member: this.#member, boot: this.#boot, seq };
+    const encoded = encodeCommand({ origin, command });
     const waiter: Waiter = {
       seq,
       command,
-      encoded: encodeCommand({ origin, command }),
+      encoded,
+      bytes: encoded.length + keptBytes,
       reply,
       deadlineMs: nowMs + timeoutMs,
       aimedAt: HELD,
       heldSinceMs: nowMs,
     };
     this.#waiting.set(seq, waiter);
-    this.#waitingBytes += waiter.encoded.length;
+    this.#waitingBytes += waiter.bytes;
     this.#held.push(waiter);
   }
 
@@ -156,7 +163,7 @@ export class Proposals {
 
   #end(waiter: Waiter, answer: Answer): void {
     this.#waiting.delete(waiter.seq);
-    this.#waitingBytes -= waiter.encoded.length;
+    this.#waitingBytes -= waiter.bytes;
     waiter.reply(answer);
   }
 }

@@ -5,7 +5,7 @@
  */
 import { diskLowMsMax } from '../base/limits.ts';
 import type { Command } from '../state/command.ts';
-import { growthBytes } from '../state/growth.ts';
+import { growthBytes, keptBytes } from '../state/growth.ts';
 import type { Machine } from '../state/machine.ts';
 import type { MemberId } from '../store/entry.ts';
 import type { Proposals } from './proposals.ts';
@@ -48,7 +48,8 @@ export class Space {
   /** Whether this member has no room for what the command adds. */
   lacksRoomFor(command: Command, machine: Machine): boolean {
     const bytes = growthBytes(command);
-    return bytes > 0 && (this.#diskLow || machine.sizeBytes + bytes >= this.#options.quotaBytes);
+    if (bytes === 0) return false;
+    return this.#diskLow || machine.sizeBytes + bytes + keptBy(command, machine) >= this.#options.quotaBytes;
   }
 
   /** A command was applied: commands proposed side by side may pass the quota together. */
@@ -79,4 +80,9 @@ export class Space {
       nowMs,
     );
   }
+}
+
+/** `keptBytes` as of what this member has applied. */
+export function keptBy(command: Command, machine: Machine): number {
+  return keptBytes(command, (key) => machine.valueBytes(key));
 }

@@ -2,7 +2,7 @@
  * etcd's KV service: reads through a barrier (or not, when serializable), writes through the log; a txn that only reads is a
  * read. K4, K6: a read is answered in the step in which the barrier's state is looked at.
  */
-
+import { unreachable } from '../base/assert.ts';
 import type { Command } from '../state/command.ts';
 import type { Outcome, Result } from '../state/outcome.ts';
 import { isReadOnly } from '../state/txn.ts';
@@ -111,9 +111,30 @@ export async function write<Type extends Result['type']>(
   if (!outcome.ok) throw refusalError(outcome.refusal);
   const { result, revision } = outcome;
   if (!isOf(result, type)) throw new Error(`a ${command.type} came to a ${result.type}`);
+  // It is done, so it is answered whatever the caller has not taken; but large answers one after the other.
+  if (tells(result)) await answerTurns.take(ctx.peer);
   return { result, revision };
 }
 
 function isOf<Type extends Result['type']>(result: Result, type: Type): result is Extract<Result, { type: Type }> {
   return result.type === type;
+}
+
+/** Whether the answer has keys and values of the store in it. */
+function tells(result: Result): boolean {
+  switch (result.type) {
+    case 'put':
+      return result.prevKv !== undefined;
+    case 'deleteRange':
+      return result.prevKvs.length > 0;
+    case 'range':
+      return result.kvs.length > 0;
+    case 'txn':
+      return result.responses.some(tells);
+    case 'grant':
+    case 'done':
+      return false;
+    default:
+      return unreachable(result);
+  }
 }

@@ -14,7 +14,15 @@ import { versionQuotaBytes } from './growth.ts';
 import { History } from './history.ts';
 import { ImageQueue } from './image-queue.ts';
 import { VERSION_KEY_BYTES, type VersionRecord, versionRecordBytes, writeVersionRecord } from './image-records.ts';
-import { fits, intervalOf, type KeyIndex, type KeyNode, type KeyVersion, keyValueOf } from './key-index.ts';
+import {
+  fits,
+  intervalOf,
+  type KeyIndex,
+  type KeyNode,
+  type KeyVersion,
+  keyValueOf,
+  lateKeyValueOf,
+} from './key-index.ts';
 import type { Lessor } from './lessor.ts';
 import type { DeleteRangeResult, DoneResult, PutResult, RangeResult, Refusal } from './outcome.ts';
 import { selectRange } from './range.ts';
@@ -77,10 +85,18 @@ export class Kv {
     return refusal === undefined ? this.checkedRange(range) : refused(refusal);
   }
 
-  /** A checked range: of the present, writes of the command under way included, or of the end of an older revision. */
-  checkedRange(range: Range): RangeResult {
+  /**
+   * A checked range: of the present, writes of the command under way included, or of the end of an older revision. `answered`: how a
+   * version found is put into the answer.
+   */
+  checkedRange(range: Range, answered = keyValueOf): RangeResult {
     const { versions, more, count } = selectRange(this.index, this.revisions, range);
-    return { type: 'range', kvs: versions.map((version) => keyValueOf(version, !range.keysOnly)), more, count };
+    return { type: 'range', kvs: versions.map((version) => answered(version, !range.keysOnly)), more, count };
+  }
+
+  /** Bytes of a key's value; 0 without one. */
+  valueBytes(key: Uint8Array): number {
+    return this.index.live(byteString(key))?.value.length ?? 0;
   }
 
   /** Whether these, which are refused for nothing else, would answer with too much together. */
@@ -137,13 +153,13 @@ export class Kv {
     const lease = put.ignoreLease && before !== undefined ? before.lease : put.lease;
     const value = put.ignoreValue && before !== undefined ? before.value : byteString(put.value);
     this.#append(node, before, value, lease);
-    return { type: 'put', prevKv: put.prevKv && before !== undefined ? keyValueOf(before) : undefined };
+    return { type: 'put', prevKv: put.prevKv && before !== undefined ? lateKeyValueOf(before) : undefined };
   }
 
   /** Deletes what the request covers, in byte order. */
   deleteRange(request: DeleteRange): DeleteRangeResult {
     const nodes = this.index.liveNodes(intervalOf(byteString(request.key), byteString(request.rangeEnd)));
-    const prevKvs = request.prevKv ? nodes.map((node) => keyValueOf(node.newest as KeyVersion)) : [];
+    const prevKvs = request.prevKv ? nodes.map((node) => lateKeyValueOf(node.newest as KeyVersion)) : [];
     for (const node of nodes) this.delete(node);
     return { type: 'deleteRange', deleted: nodes.length, prevKvs };
   }

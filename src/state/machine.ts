@@ -1,8 +1,7 @@
 /**
  * The state machine: committed entries in, outcomes out; the same on every member, byte for byte (D1, D2). Owns the order in
- * which an entry's commands take effect and what the whole state stands at; what they do
- * to leases is lease.ts's, to keys kv.ts's and txn.ts's. It reads no
- * clock, no option and no chance: those the proposer read, and wrote what came of them into the command.
+ * which an entry's commands take effect and what the whole state stands at; what they do to leases is lease.ts's, to keys kv.ts's and
+ * txn.ts's. It reads no clock, no option and no chance: those the proposer read, and wrote what came of them into the command.
  * Invariants: L2, L5, L6, L8, L10, L13, K2, K6, D1, D3, S2, S5.
  */
 import { assert, unreachable } from '../base/assert.ts';
@@ -125,7 +124,8 @@ export class Machine {
 
   /** Hash of the whole state, 32 hexadecimal digits. Without the applied index: equal states give equal digests (D1). */
   digest(): string {
-    return stateDigest(this.#sums(), this.#counters());
+    const sums = [this.lessor.sum, this.#kv.records.sum, this.#members.records.sum, this.alarms.records.sum];
+    return stateDigest(sums, this.#counters());
   }
 
   #counters(): StateCounters {
@@ -137,10 +137,6 @@ export class Machine {
       stamps: this.lessor.stampsGiven,
       configuration: this.#configuration,
     };
-  }
-
-  #sums(): RecordSum[] {
-    return [this.lessor.sum, this.#kv.records.sum, this.#members.records.sum, this.alarms.records.sum];
   }
 
   /** The digest together with the index it stands for: two members compare these where the indexes are equal. */
@@ -164,6 +160,11 @@ export class Machine {
   readTxn(txn: Txn): TxnResult | Refused {
     assert(isReadOnly(txn), 'K4: only what is in the log changes the state');
     return applyTxn(this.#kv, txn);
+  }
+
+  /** Bytes of a key's value; 0 without one. */
+  valueBytes(key: Uint8Array): number {
+    return this.#kv.valueBytes(key);
   }
 
   /** All live leases, ascending. */

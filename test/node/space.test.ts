@@ -66,6 +66,19 @@ describe('the quota', () => {
     expect(alarms(follower)).toEqual([]);
   });
 
+  test('counts values that a request writes once more without bringing them', () => {
+    const world = calm(3, 4_000);
+    const [follower] = followersOf(world) as [SimMember];
+    expect(ask(world, follower, put('k', 'v'.repeat(1_500)))).toBe('ok');
+    const again = put('k', '', { ignoreValue: true });
+    expect(ask(world, follower, again)).toBe('ok');
+    const inner: Command = { type: 'txn', compares: [], success: [], failure: [again] };
+    expect(ask(world, follower, { ...inner, failure: [], success: [inner] })).toBe('noSpace');
+    expect(ask(world, follower, disarm(follower))).toBe('ok');
+    expect(ask(world, follower, put('small', ''))).toBe('ok');
+    expect(ask(world, follower, again)).toBe('noSpace');
+  });
+
   test('passed by commands side by side raises the alarm at apply, of whoever sees it', () => {
     const world = calm(3, 2_000);
     const answers: Answer[] = [];

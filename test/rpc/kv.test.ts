@@ -1,7 +1,9 @@
 /** KV over the wire. Codes and texts were compared with etcd 3.4.23, request by request, on 2026-11-22. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readsPerTurnMax } from '../../src/base/limits.ts';
 import type { Sparse } from '../../src/rpc/codec.ts';
 import { bigintOf, numberOf } from '../../src/rpc/int64.ts';
+import { kvService } from '../../src/rpc/kv.ts';
 import { type RequestOp, type TxnRequest, wire } from '../../src/rpc/messages.ts';
 import { clusterId, FakeMember, memberId } from './fake-member.ts';
 import { bytes, Fixture, text, type WireClient } from './wire-client.ts';
@@ -36,6 +38,24 @@ const deleteOp = (name: string, end = ''): Sparse<RequestOp> => ({
 });
 
 describe('what is done', () => {
+  test('many writes that answer with values are answered some at a time, and all of them', async () => {
+    const method = kvService(new FakeMember())['/etcdserverpb.KV/Put'];
+    if (method?.kind !== 'unary') throw new Error('Put is a unary call');
+    const { signal } = new AbortController();
+    const context = { peer: 'one', metadata: { get: () => undefined }, signal, timeoutMs: undefined };
+    const asked = wire.PutRequest.encode({ key: key('k'), value: Buffer.alloc(64 * 1024), prevKv: true });
+    let answered = 0;
+    const calls = Array.from({ length: 400 }, () => method.call(asked, context).then(() => answered++));
+    const perTurn: number[] = [];
+    for (let before = 0; answered < calls.length && perTurn.length < 1_000; before = answered) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      perTurn.push(answered - before);
+    }
+    expect(answered).toBe(calls.length);
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * readsPerTurnMax);
+    await Promise.all(calls);
+  });
+
   test('put, read, delete: header, revisions, prev_kv', async () => {
     const before = fixture.member.state.revision;
     const first = await put({ key: key('kv/a'), value: bytes('1') });

@@ -5,7 +5,7 @@ import { decodeCommand, encodeCommand } from '../../src/state/codec.ts';
 import type { Txn, TxnOp } from '../../src/state/command.ts';
 import { Machine } from '../../src/state/machine.ts';
 import type { Outcome, TxnResult } from '../../src/state/outcome.ts';
-import { compare, del, Feeder, put, range, text, txn } from './commands.ts';
+import { bytes, compare, del, Feeder, put, range, text, txn } from './commands.ts';
 import { eventsOf } from './compare.ts';
 
 let machine: Machine;
@@ -128,5 +128,34 @@ describe('a txn that only reads', () => {
       refusal: 'futureRevision',
     });
     expect(() => machine.readTxn(txn([], [], [put('a', '2')]))).toThrow('K4');
+  });
+});
+
+describe('what commands in the log answer', () => {
+  it('is copied when it is read, not for every member that applies it', () => {
+    const mebibyte = 'v'.repeat(1024 * 1024);
+    feeder.do(put('big', mebibyte));
+    const before = process.memoryUsage().arrayBuffers;
+    const outcomes = feeder.entry(
+      ...Array.from({ length: 64 }, () => txn([], [put('small', ''), range('big')])),
+      put('big', 'x', { prevKv: true }),
+      put('big', mebibyte),
+      ...Array.from({ length: 64 }, () => txn([], [range('big'), put('small', '')])),
+      del('big', '', true),
+    );
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
+    const told = (at: number) => {
+      const outcome = outcomes[at] as Outcome;
+      if (!outcome.ok) throw new Error(outcome.refusal);
+      const { result } = outcome;
+      if (result.type === 'put') return result.prevKv;
+      if (result.type === 'deleteRange') return result.prevKvs[0];
+      return done(outcome).responses.flatMap((one) => (one.type === 'range' ? one.kvs : []))[0];
+    };
+    for (const [at, version] of [0, 64, 66, 130].map((at, i) => [at, [1, 1, 3, 3][i]] as const)) {
+      const kv = told(at);
+      expect(kv?.version).toBe(version);
+      expect(Buffer.compare(bytes(mebibyte), kv?.value ?? bytes(''))).toBe(0);
+    }
   });
 });
