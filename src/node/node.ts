@@ -257,7 +257,6 @@ export class Node {
       if (this.#duty.leading !== undefined) this.#duty.primary.roundAnswered(ready.rounds.upTo, ready.rounds.index);
     }
     for (const entry of ready.committed) this.#apply(entry, nowMs);
-    if (ready.committed.length > 0) this.hub.advance();
     for (const member of ready.snapshotsWanted) {
       this.#applier.pin(member);
       this.#ports.snapshots.send(member, this.raft.term);
@@ -275,6 +274,7 @@ export class Node {
       if (outcome.ok) this.#clients.space.applied(command, this.#machine, nowMs);
     }
     this.#duty.entryApplied(entry);
+    this.hub.advance();
   }
 
   /** Everything that can be answered in this step is, with role and term read in the same step. */

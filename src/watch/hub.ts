@@ -93,7 +93,10 @@ export class Hub {
     return !watcher.lags;
   }
 
-  /** After applies: wakes the synced watchers that the new revisions concern. Costs nothing for watchers that lag already. */
+  /**
+   * After each entry applied: wakes the synced watchers that the new revisions concern. Costs nothing for watchers that lag already. Not
+   * after many: once a later entry has compacted a revision, nobody can say any more whom it did not concern.
+   */
   advance(): void {
     const from = this.#revision + 1;
     const to = this.#history.revision;
@@ -101,7 +104,7 @@ export class Hub {
     this.#revision = to;
     if (this.#watchers.size === 0) return;
     if (from < this.#history.compactRevision) {
-      // Applied and compacted within one turn: what these revisions held can not be known any more, and that must be said (W9).
+      // Written and compacted by one entry: what these revisions held can not be known any more, and that must be said (W9).
       this.#lagFrom(from);
       return;
     }

@@ -1,5 +1,6 @@
 /** What the turn wires together, told by one node whose peers the test plays: each line here is a promise no part keeps alone. */
 import { expect, test } from 'vitest';
+import { waitingBytesMax } from '../../src/base/limits.ts';
 import type { Command } from '../../src/state/command.ts';
 import { Machine } from '../../src/state/machine.ts';
 import type { Entry } from '../../src/store/entry.ts';
@@ -162,4 +163,50 @@ test('R11: an installed snapshot leaves what was aimed unknown, what is held ali
   lone.propose(revoke).follow(2, [commandEntry(5, 2, revoke, 1n, 2)], 5);
   expect(lone.said()).toEqual(['outcome']);
   expect(lone.node.machine.lessor.count).toBe(0);
+});
+
+test('S5: commands that wait count the values they write once more, which they do not bring', () => {
+  const key = Buffer.from('k');
+  const flags = { lease: 0n, prevKv: false, ignoreLease: false };
+  const value = Buffer.alloc(1024 * 1024);
+  const lone = onDuty()
+    .propose({ type: 'put', key, value, ignoreValue: false, ...flags })
+    .ack();
+  expect(lone.said()).toEqual(['outcome']);
+  const again: Command = { type: 'put', key, value: Buffer.alloc(0), ignoreValue: true, ...flags };
+  const fit = waitingBytesMax / value.length;
+  for (let i = 0; i < fit; i++) lone.propose(again);
+  expect(lone.said()).toEqual([]);
+  expect(lone.propose(again).said()).toEqual(['overloaded']);
+  expect(lone.ack().said()).toEqual(Array(fit).fill('outcome'));
+  expect(lone.propose(again).said()).toEqual([]);
+});
+
+test('W9: a compaction in the same turn ends the watchers it concerns, and no others', () => {
+  const flags = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
+  const put = (text: string): Command => ({ type: 'put', key: Buffer.from(text), value: Buffer.alloc(0), ...flags });
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2);
+  const woken: string[] = [];
+  const watch = (text: string): Watcher => {
+    const filters = { noPut: false, noDelete: false, prevKv: false };
+    const spec = { key: Buffer.from(text), rangeEnd: new Uint8Array(0), startRevision: 0, ...filters };
+    const made = lone.node.hub.watch(spec, () => woken.push(text));
+    if (!(made instanceof Watcher)) throw new Error('refused');
+    return made;
+  };
+  const [innocent, concerned, late] = [watch('other'), watch('a'), watch('b')];
+  const commands = [put('a'), put('c'), put('b'), { type: 'compact', revision: 4 } as const];
+  lone.follow(
+    2,
+    commands.map((command, at) => commandEntry(3 + at, 2, command, 3n, at + 1)),
+    6,
+  );
+  expect(lone.node.machine.compactRevision).toBe(4);
+  expect(woken).toEqual(['a', 'b']);
+  const { hub } = lone.node;
+  expect(hub.synced(innocent)).toBe(true);
+  expect(hub.pull(concerned, 1e6)).toEqual({ type: 'compacted', compacted: 4 });
+  expect(hub.pull(late, 1e6)).toMatchObject({ revision: 4, events: [{ type: 'put' }] });
+  lone.follow(2, [commandEntry(7, 2, put('other'), 3n, 9)], 7);
+  expect(hub.pull(innocent, 1e6)).toMatchObject({ revision: 5, events: [{ type: 'put' }] });
 });
