@@ -4,6 +4,8 @@
  * clock of most systems does not count.
  */
 
+import { onAbort } from './abort.ts';
+
 /** A step that waits for its time. */
 export interface Timer {
   cancel(): void;
@@ -61,12 +63,13 @@ export function elapsedMs(clock: Clock, then: Instant): number {
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
+    let undo = (): void => {};
     const end = (): void => {
       timer.cancel();
-      signal?.removeEventListener('abort', end);
+      undo();
       resolve();
     };
     const timer = clock.after(delayMs, end);
-    signal?.addEventListener('abort', end);
+    if (signal !== undefined) undo = onAbort(signal, end);
   });
 }

@@ -3,6 +3,7 @@
  * knows no message.
  */
 import * as grpc from '@grpc/grpc-js';
+import { onAbort } from '../abort.ts';
 import { CallFailure, grpcCodes } from '../errors.ts';
 import type { Channel, Connect, Metadata, StreamCall, StreamSink, UnaryOptions } from './channel.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
@@ -61,9 +62,9 @@ class GrpcChannel implements Channel {
     return new Promise((resolve, reject) => {
       const cancelled = (): void => reject(new CallFailure(grpcCodes.cancelled, 'cancelled', false));
       if (signal?.aborted === true) return cancelled();
-      signal?.addEventListener('abort', cancelled);
+      const undo = signal === undefined ? () => {} : onAbort(signal, cancelled);
       this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
-        signal?.removeEventListener('abort', cancelled);
+        undo();
         if (error === undefined || error === null) resolve();
         else reject(new CallFailure(grpcCodes.unavailable, `no connection to ${this.endpoint}`, false));
       });
@@ -73,6 +74,7 @@ class GrpcChannel implements Channel {
   unary(path: string, request: Uint8Array, { metadata, timeoutMs, signal }: UnaryOptions): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const deadline = Date.now() + timeoutMs;
+      let undo = (): void => {};
       const call = this.#client.makeUnaryRequest(
         path,
         identity,
@@ -81,14 +83,12 @@ class GrpcChannel implements Channel {
         metadataOf(metadata),
         { deadline },
         (error, answer) => {
-          signal?.removeEventListener('abort', cancel);
+          undo();
           if (error !== null) reject(failureOf(error));
           else resolve(answer ?? new Uint8Array());
         },
       );
-      const cancel = (): void => call.cancel();
-      signal?.addEventListener('abort', cancel);
-      if (signal?.aborted === true) cancel();
+      if (signal !== undefined) undo = onAbort(signal, () => call.cancel());
     });
   }
 

@@ -2,6 +2,7 @@
  * Which member is asked. One is chosen and kept until it fails; then another that has not failed lately, at random, so that the
  * clients of a member that died spread over the others. Several are tried side by side when the first is slow to connect.
  */
+import { onAbort } from '../abort.ts';
 import { type Clock, sleep } from '../clock.ts';
 import { CallFailure, closedError, grpcCodes, type LeaseError, leaseError } from '../errors.ts';
 import type { Channel, Connect } from './channel.ts';
@@ -145,11 +146,11 @@ function patiently(clock: Clock, choosing: Promise<Endpoint>, { timeoutMs, signa
     };
     const cancelled = (): void => failed(grpcCodes.cancelled, 'cancelled by the caller');
     const timer = clock.after(timeoutMs, () => failed(grpcCodes.unavailable, 'no member could be reached in time'));
+    let undo = (): void => {};
     const over = (): void => {
       timer.cancel();
-      signal?.removeEventListener('abort', cancelled);
+      undo();
     };
-    signal?.addEventListener('abort', cancelled);
     choosing.then(
       ({ channel }) => {
         over();
@@ -160,6 +161,6 @@ function patiently(clock: Clock, choosing: Promise<Endpoint>, { timeoutMs, signa
         reject(error);
       },
     );
-    if (signal?.aborted === true) cancelled();
+    if (signal !== undefined) undo = onAbort(signal, cancelled);
   });
 }
