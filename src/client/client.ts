@@ -8,7 +8,11 @@ import type { DeleteOptions, ListOptions, PutOptions, ReadOptions } from './kv/o
 import type { ScanOptions } from './kv/pages.ts';
 import { Txn } from './kv/txn.ts';
 import type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
+import { keepAlive, keepAliveOnce } from './lease/keep-alive.ts';
+import type { Renewed } from './lease/kept.ts';
+import { type Lease, type LeaseOptions, type LeaseParts, makeLease } from './lease/lease.ts';
 import { type Granted, type GrantOptions, LeaseCalls, type TimeToLive } from './lease/lease-calls.ts';
+import { Renewer } from './lease/renewer.ts';
 import { type ClientOptions, settingsOf } from './options.ts';
 import { type CallSettings, Calls } from './transport/calls.ts';
 import { Members } from './transport/members.ts';
@@ -24,12 +28,15 @@ export type { DeleteOptions, LeaseLike, ListOptions, PutOptions, ReadOptions, So
 export type { ScanOptions } from './kv/pages.ts';
 export type { Condition, Txn, TxnOperation, TxnOperations, TxnResult } from './kv/txn.ts';
 export type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
+export type { LostReason, Renewed } from './lease/kept.ts';
+export type { Lease, LeaseLostEvent, LeaseOptions } from './lease/lease.ts';
 export { json } from './values.ts';
 
 export class Client implements AsyncDisposable {
   readonly #core: Core;
   readonly #kv: Kv;
   readonly #leaseCalls: LeaseCalls;
+  readonly #renewer: Renewer;
   readonly #members: Members;
   readonly #closed = new AbortController();
 
@@ -40,10 +47,15 @@ export class Client implements AsyncDisposable {
     const tokens = auth === undefined ? undefined : new Tokens(this.#members, auth);
     const calls = new Calls(this.#members, clock, tokens, timeoutMs);
     const streams = new Streams(this.#members, calls);
-    const core: Core = { calls, streams, clock, namespace, closed: this.#closed.signal };
-    this.#core = core;
-    this.#kv = new Kv(core);
-    this.#leaseCalls = new LeaseCalls(core);
+    this.#core = { calls, streams, clock, namespace, timeoutMs, closed: this.#closed.signal };
+    this.#kv = new Kv(this.#core);
+    this.#leaseCalls = new LeaseCalls(this.#core);
+    this.#renewer = new Renewer(this.#core);
+  }
+
+  /** Makes a lease and keeps it alive until it is let go; see `Lease`. */
+  lease(options: LeaseOptions): Promise<Lease> {
+    return makeLease(this.#leaseParts(), options);
   }
 
   /** One key; undefined if there is none. */
@@ -93,6 +105,25 @@ export class Client implements AsyncDisposable {
     return this.#leaseCalls.grant(ttl, options);
   }
 
+  /**
+   * Keeps a lease alive for as long as somebody loops over the answers; several who do so for one id share its renewals, and one who
+   * is slow finds the newest answer. The loop ends when a member says that the lease is gone, and fails otherwise: with
+   * `lease_not_found` if there never was one, `lease_lost` if no member answered in time, `cancelled`, `closed`. `timeout`: for the
+   * first answer; at least 5 s if not given.
+   *
+   * ```ts
+   * for await (const { ttlMs } of client.keepAlive(id, { signal })) log.debug({ ttlMs });
+   * ```
+   */
+  keepAlive(id: LeaseIdLike, settings: CallSettings = {}): AsyncIterable<Renewed> {
+    return keepAlive(this.#core, this.#renewer, id, settings);
+  }
+
+  /** Renews a lease once. Rejects with `lease_not_found` if it is gone. */
+  keepAliveOnce(id: LeaseIdLike, settings: CallSettings = {}): Promise<Renewed> {
+    return keepAliveOnce(this.#core, this.#renewer, id, settings);
+  }
+
   /** Ends a lease and deletes its keys. */
   revoke(id: LeaseIdLike, settings?: CallSettings): Promise<void> {
     return this.#leaseCalls.revoke(id, settings);
@@ -115,5 +146,9 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #leaseParts(): LeaseParts {
+    return { core: this.#core, calls: this.#leaseCalls, renewer: this.#renewer };
   }
 }

@@ -9,6 +9,8 @@ export interface Core {
   readonly clock: Clock;
   /** In front of every key; empty if none. */
   readonly namespace: Uint8Array;
+  /** For what has no timeout of its own, in ms. */
+  readonly timeoutMs: number;
   /** Fires when the client is closed. */
   readonly closed: AbortSignal;
 }

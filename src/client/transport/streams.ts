@@ -26,11 +26,20 @@ export class Streams {
     return await this.openPath(table[name][0], sink, patience);
   }
 
-  /** As `open`, for a full method name. */
-  async openPath(path: string, sink: StreamSink, { timeoutMs, signal }: Patience): Promise<OpenStream> {
+  /** As `open`, for a full method name, which may depend on the member. */
+  async openPath(
+    path: string | ((channel: Channel) => string),
+    sink: StreamSink,
+    { timeoutMs, signal }: Patience,
+  ): Promise<OpenStream> {
     const metadata = await this.#calls.metadata({ withoutLeader: false, timeoutMs });
     const channel = await this.#members.choose({ timeoutMs, signal });
-    return { call: channel.stream(path, metadata, sink), channel };
+    return { call: channel.stream(typeof path === 'string' ? path : path(channel), metadata, sink), channel };
+  }
+
+  /** A stream of this channel was answered. */
+  worked(channel: Channel): void {
+    this.#members.worked(channel);
   }
 
   /** A stream of this channel ended with that error. */
