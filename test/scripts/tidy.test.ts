@@ -113,6 +113,17 @@ describe('layers', () => {
     expect(found).toEqual(['src/watch/b.ts:2 watch may import only types from state (src/state/lease.ts)']);
   });
 
+  it('lets the testing of the client have the server, and the client not have its testing', () => {
+    const found = complaints({
+      'src/client/a.ts': value,
+      'src/client/b.ts': `${header}import { x } from './testing/c.ts';\nexport const b = x;\n`,
+      'src/client/testing/c.ts': `${header}import { x } from '../../node/n.ts';\nexport const c = x;\n`,
+      'src/client/testing/d.ts': `${header}import { x } from '../a.ts';\nexport const d = x;\n`,
+      'src/node/n.ts': value,
+    });
+    expect(found).toEqual(['src/client/b.ts:2 client must not import from client/testing (src/client/testing/c.ts)']);
+  });
+
   it('refuses unknown rooms, missing extensions and bare Node modules', () => {
     const found = complaints({
       'src/attic/x.ts': value,

@@ -1,0 +1,212 @@
+/**
+ * One member of a test cluster: the node, its services and its disks, as `server/running-member.ts` puts them together, in a process that
+ * lives on virtual time. Starts, is killed, starts again. Owns no rule.
+ */
+import { Prng } from '../../base/prng.ts';
+import type { Input } from '../../node/input.ts';
+import { Node } from '../../node/node.ts';
+import type { PeerMessage } from '../../node/peer-message.ts';
+import { Metrics } from '../../ops/metrics.ts';
+import { initialMembership, memberIdOf } from '../../raft/membership.ts';
+import { rpcError } from '../../rpc/errors.ts';
+import { services } from '../../rpc/services.ts';
+import { ServedMember } from '../../server/served-member.ts';
+import type { MemberId } from '../../store/entry.ts';
+import type { Callable } from './channel.ts';
+import type { OpenCall } from './client-call.ts';
+import type { ConnectionEnd, ConnectionUser } from './connection.ts';
+import { type DirectoryOwner, Disks } from './disks.ts';
+import type { Host } from './host.ts';
+import { memberPorts } from './ports.ts';
+import { type Served, ServerCall } from './server-call.ts';
+
+/** A member as the cluster knows it from the beginning. */
+export interface MemberPlan extends DirectoryOwner {
+  readonly name: string;
+  /** `host:port`. */
+  readonly endpoint: string;
+}
+
+/** Of a cluster of so many. */
+export function plansOf(count: number): readonly MemberPlan[] {
+  const entries = Array.from({ length: count }, (_, index) => {
+    const name = `member${index}`;
+    const peerUrls = [`http://${name}:2380`];
+    return { id: memberIdOf(clusterToken, name, peerUrls), name, peerUrls };
+  });
+  const { clusterId, payload: membership } = initialMembership(clusterToken, entries);
+  return entries.map(({ id, name }) => ({ clusterId, memberId: id, membership, name, endpoint: `${name}:2379` }));
+}
+
+/** What a member needs of the cluster. */
+export interface MemberWorld {
+  readonly seed: bigint;
+  readonly peers: {
+    send(from: TestMember, to: MemberId, message: PeerMessage): void;
+    sendSnapshot(from: TestMember, to: MemberId, term: number): void;
+  };
+  /** Something went wrong that never may. */
+  bug(error: unknown): void;
+}
+
+const clusterToken = 'test-cluster';
+/** As a member has them that is told nothing else. */
+const heartbeatMs = 100;
+const electionMs = 1_000;
+const ticksPerRaftTick = 5;
+const tickMs = heartbeatMs / ticksPerRaftTick;
+const quotaBytes = 512 * 1024 * 1024;
+const requestTimeoutMs = 5_000 + 2 * electionMs;
+const publishAgainMs = 100;
+
+export class TestMember implements Callable {
+  readonly plan: MemberPlan;
+  readonly host: Host;
+  readonly disks: Disks;
+  readonly prng: Prng;
+  readonly #world: MemberWorld;
+  node: Node | undefined;
+  #served: Served | undefined;
+  readonly #connections = new Map<ConnectionEnd, Set<ServerCall>>();
+
+  constructor(plan: MemberPlan, host: Host, world: MemberWorld) {
+    this.plan = plan;
+    this.host = host;
+    this.#world = world;
+    this.prng = new Prng(world.seed, `member ${plan.name}`);
+    this.disks = new Disks(plan, world.seed, plan.name);
+    host.end();
+  }
+
+  get id(): MemberId {
+    return this.plan.memberId;
+  }
+
+  get up(): boolean {
+    return this.node !== undefined;
+  }
+
+  /** Starts of it so far; what was begun under another one is over. */
+  get boot(): number {
+    return this.disks.boot;
+  }
+
+  start(): void {
+    if (this.up) return;
+    const restored = this.disks.open();
+    this.host.begin();
+    const { boot, host } = this;
+    const seed = new Prng(this.#world.seed, `node ${this.plan.name} ${boot}`);
+    const world = this.#world;
+    const node = new Node(
+      {
+        member: this.id,
+        boot,
+        tickMs,
+        ticksPerRaftTick,
+        electionTicks: electionMs / heartbeatMs,
+        seed: seed.uint64(),
+        quotaBytes,
+      },
+      restored,
+      memberPorts(this, {
+        send: (to, message) => world.peers.send(this, to, message),
+        sendSnapshot: (to, term) => world.peers.sendSnapshot(this, to, term),
+      }),
+    );
+    this.node = node;
+    const member = new ServedMember(node, {
+      name: this.plan.name,
+      clusterId: this.plan.clusterId,
+      maxTxnOps: 128,
+      maxRequestBytes: 1_572_864,
+      electionTimeoutMs: electionMs,
+      requestTimeoutMs,
+      // There is no file to be tidied or sent.
+      upkeep: {
+        defragment: () => Promise.resolve(),
+        snapshot: () => Promise.reject(rpcError('imageUnreadable')),
+      },
+      clock: {
+        nowMs: () => host.monotonicMs(),
+        after: (ms, step) => host.after(ms, step),
+        every: (ms, step) => host.every(ms, step),
+        random: () => host.random(),
+      },
+      firstLeaseNumber: seed.uint64() & 0xffff_ffff_ffffn,
+      onUnavailable: () => {},
+    });
+    const onBug = (error: unknown): void => world.bug(error);
+    this.#served = { member, table: services(member, { metrics: new Metrics(), onBug }), onBug };
+    host.every(tickMs, () => node.enqueue({ type: 'tick' }));
+    void this.#publish(member, boot);
+  }
+
+  /** Its process is killed: connections break, and of what it was writing to its disks any part may be lost. */
+  kill(): void {
+    if (!this.up) return;
+    this.node = undefined;
+    this.#served = undefined;
+    for (const [end, calls] of this.#connections) {
+      end.close();
+      for (const call of calls) call.cancelled();
+    }
+    this.#connections.clear();
+    this.disks.crash();
+    this.host.end();
+  }
+
+  /** Something comes back to the node of that start, when its process can take it. */
+  enqueue(boot: number, input: Input): void {
+    this.host.receive(() => {
+      if (this.boot === boot) this.node?.enqueue(input);
+    });
+  }
+
+  turn(boot: number): void {
+    this.host.receive(() => {
+      if (this.boot === boot) this.node?.turn(this.host.monotonicMs());
+    });
+  }
+
+  // ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  accept(end: ConnectionEnd): ConnectionUser | undefined {
+    if (!this.up) return undefined;
+    const calls = new Set<ServerCall>();
+    this.#connections.set(end, calls);
+    return {
+      dropped: () => {
+        this.#connections.delete(end);
+        for (const call of [...calls]) call.cancelled();
+      },
+    };
+  }
+
+  opened(near: ConnectionEnd): OpenCall {
+    return (head, caller) => {
+      const end = near.other as ConnectionEnd;
+      const calls = this.#connections.get(end) ?? new Set();
+      const served = this.#served as Served;
+      const call: ServerCall = new ServerCall(end, near.host.name, served, head, caller, () => calls.delete(call));
+      calls.add(call);
+      return call;
+    };
+  }
+
+  /** Makes its name and address known, as often as it takes. */
+  async #publish(member: ServedMember, boot: number): Promise<void> {
+    const { name, endpoint, memberId } = this.plan;
+    const clientUrls = [`http://${endpoint}`];
+    while (this.boot === boot && this.node !== undefined) {
+      const known = this.node.machine.members().find(({ id }) => id === memberId);
+      if (known?.name === name && known.clientUrls.join() === clientUrls.join()) return;
+      try {
+        const patience = { timeoutMs: requestTimeoutMs, signal: new AbortController().signal };
+        await member.propose({ type: 'publish', member: memberId, name, clientUrls }, patience);
+      } catch {
+        await new Promise<void>((resolve) => this.host.after(publishAgainMs, resolve));
+      }
+    }
+  }
+}
