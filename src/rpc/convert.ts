@@ -150,7 +150,8 @@ export function rangeResponse(result: RangeResult, header: Header): Sparse<Range
 }
 
 export function putResponse(result: PutResult, header: Header): Sparse<PutResponse> {
-  return { header, prevKv: result.prevKv === undefined ? undefined : keyValueMessage(result.prevKv) };
+  const { prevKv } = result;
+  return { header, prevKv: prevKv === undefined ? undefined : keyValueMessage(prevKv) };
 }
 
 export function deleteRangeResponse(result: DeleteRangeResult, header: Header): Sparse<DeleteRangeResponse> {

@@ -120,15 +120,15 @@ function isOf<Type extends Result['type']>(result: Result, type: Type): result i
   return result.type === type;
 }
 
-/** Whether the answer has keys and values of the store in it. */
+/** Whether there may be keys and values of the store in the answer. */
 function tells(result: Result): boolean {
   switch (result.type) {
     case 'put':
       return result.prevKv !== undefined;
     case 'deleteRange':
-      return result.prevKvs.length > 0;
+      return result.deleted > 0;
     case 'range':
-      return result.kvs.length > 0;
+      return result.count > 0;
     case 'txn':
       return result.responses.some(tells);
     case 'grant':

@@ -72,26 +72,6 @@ export function keyValueOf(version: KeyVersion, withValue = true): KeyValue {
 }
 
 /**
- * The same, but key and value are copied when they are read, and each time: for what a command in the log answers. Every member applies
- * that and most have nobody to tell, and a few small commands may answer more than there is memory for copies.
- */
-export function lateKeyValueOf(version: KeyVersion, withValue = true): KeyValue {
-  const { createRevision, modRevision, lease } = version;
-  return {
-    get key() {
-      return bytesOf(version.node.key);
-    },
-    createRevision,
-    modRevision,
-    version: version.version,
-    get value() {
-      return withValue ? bytesOf(version.value) : emptyBytes;
-    },
-    lease,
-  };
-}
-
-/**
  * The key as it was before the revision of this change: what a watcher is shown (etcd: a range at the revision before). Undefined if it
  * had no value then or that is compacted, and for a put that makes the key anew.
  */

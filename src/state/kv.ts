@@ -14,15 +14,7 @@ import { versionQuotaBytes } from './growth.ts';
 import { History } from './history.ts';
 import { ImageQueue } from './image-queue.ts';
 import { VERSION_KEY_BYTES, type VersionRecord, versionRecordBytes, writeVersionRecord } from './image-records.ts';
-import {
-  fits,
-  intervalOf,
-  type KeyIndex,
-  type KeyNode,
-  type KeyVersion,
-  keyValueOf,
-  lateKeyValueOf,
-} from './key-index.ts';
+import { fits, intervalOf, type KeyIndex, type KeyNode, type KeyVersion, keyValueOf } from './key-index.ts';
 import type { Lessor } from './lessor.ts';
 import type { DeleteRangeResult, DoneResult, PutResult, RangeResult, Refusal } from './outcome.ts';
 import { selectRange } from './range.ts';
@@ -85,13 +77,17 @@ export class Kv {
     return refusal === undefined ? this.checkedRange(range) : refused(refusal);
   }
 
-  /**
-   * A checked range: of the present, writes of the command under way included, or of the end of an older revision. `answered`: how a
-   * version found is put into the answer.
-   */
-  checkedRange(range: Range, answered = keyValueOf): RangeResult {
+  /** A checked range: of the present, writes of the command under way included, or of the end of an older revision. */
+  checkedRange(range: Range): RangeResult {
     const { versions, more, count } = selectRange(this.index, this.revisions, range);
-    return { type: 'range', kvs: versions.map((version) => answered(version, !range.keysOnly)), more, count };
+    return {
+      type: 'range',
+      get kvs() {
+        return versions.map((version) => keyValueOf(version, !range.keysOnly));
+      },
+      more,
+      count,
+    };
   }
 
   /** Bytes of a key's value; 0 without one. */
@@ -153,15 +149,27 @@ export class Kv {
     const lease = put.ignoreLease && before !== undefined ? before.lease : put.lease;
     const value = put.ignoreValue && before !== undefined ? before.value : byteString(put.value);
     this.#append(node, before, value, lease);
-    return { type: 'put', prevKv: put.prevKv && before !== undefined ? lateKeyValueOf(before) : undefined };
+    if (!put.prevKv || before === undefined) return { type: 'put', prevKv: undefined };
+    return {
+      type: 'put',
+      get prevKv() {
+        return keyValueOf(before);
+      },
+    };
   }
 
   /** Deletes what the request covers, in byte order. */
   deleteRange(request: DeleteRange): DeleteRangeResult {
     const nodes = this.index.liveNodes(intervalOf(byteString(request.key), byteString(request.rangeEnd)));
-    const prevKvs = request.prevKv ? nodes.map((node) => lateKeyValueOf(node.newest as KeyVersion)) : [];
+    const before = request.prevKv ? nodes.map((node) => node.newest as KeyVersion) : [];
     for (const node of nodes) this.delete(node);
-    return { type: 'deleteRange', deleted: nodes.length, prevKvs };
+    return {
+      type: 'deleteRange',
+      deleted: nodes.length,
+      get prevKvs() {
+        return before.map((version) => keyValueOf(version));
+      },
+    };
   }
 
   /** Deletes one live key. */

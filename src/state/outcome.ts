@@ -32,6 +32,10 @@ export interface KeyValue {
   readonly lease: LeaseId;
 }
 
+/**
+ * The keys and values of a result, here and below, are copied when they are asked for, and each time: every member applies a
+ * command and most have nobody to tell, and a few commands of an entry may answer with more than there is memory for copies.
+ */
 export interface RangeResult {
   readonly type: 'range';
   readonly kvs: readonly KeyValue[];

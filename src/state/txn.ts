@@ -7,7 +7,7 @@
 import { unreachable } from '../base/assert.ts';
 import { byteString } from '../base/bytes.ts';
 import { type Compare, type DeleteRange, NO_LEASE, type Put, type Range, type Txn, type TxnOp } from './command.ts';
-import { covers, type Interval, intervalOf, type KeyVersion, lateKeyValueOf } from './key-index.ts';
+import { covers, type Interval, intervalOf, type KeyVersion } from './key-index.ts';
 import { type Kv, type Refused, refused } from './kv.ts';
 import type { Refusal, TxnOpResult, TxnResult } from './outcome.ts';
 
@@ -88,7 +88,7 @@ function applyOp(kv: Kv, op: ChosenOp): TxnOpResult {
     case 'deleteRange':
       return kv.deleteRange(op);
     case 'range':
-      return kv.checkedRange(op, lateKeyValueOf);
+      return kv.checkedRange(op);
     default:
       return unreachable(op);
   }
