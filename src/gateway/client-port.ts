@@ -2,7 +2,7 @@
 import { receiveSlackBytes, streamsPerConnectionMax, watchStreamBufferBytesMax } from '../base/limits.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import { type AcceptOptions, ClientListener } from '../rpc/accept.ts';
-import { GrpcJsTransport } from '../rpc/grpc-js-transport.ts';
+import { Http2Transport } from '../rpc/http2-transport.ts';
 import type { Member } from '../rpc/member.ts';
 import { MendedHttp2 } from '../rpc/mended-http2.ts';
 import type { ProtocolServer } from '../rpc/protocol-server.ts';
@@ -42,7 +42,7 @@ export function clientPort(options: ClientPortOptions): ClientListener {
   });
   const messageBytesMax = member.options.maxRequestBytes + receiveSlackBytes;
   const streamBytesMax = options.streamBufferBytes ?? watchStreamBufferBytesMax;
-  const grpc = new GrpcJsTransport(table, {
+  const grpc = new Http2Transport(table, {
     receiveBytesMax: messageBytesMax,
     streamsPerConnectionMax: options.streamsPerConnection ?? streamsPerConnectionMax,
     streamBufferBytesMax: streamBytesMax,
