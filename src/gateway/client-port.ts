@@ -53,7 +53,10 @@ export function clientPort(options: ClientPortOptions): ClientListener {
   const { jsonBodiesBytes: bodiesBytesMax } = options;
   const limits = { messageBytesMax, streamBufferBytesMax: streamBytesMax };
   const api = { table, ...limits, ...(bodiesBytesMax === undefined ? {} : { bodiesBytesMax }) };
-  const http1 = new Http1Server(gatewayServer({ member, metrics, onBug, api }), options.http);
+  const http1 = new Http1Server(
+    (connections) => gatewayServer({ member, metrics, onBug, api, connections }),
+    options.http,
+  );
   return new ClientListener({ ...options.accept, servers: { http1, http2: new MendedHttp2(grpc) } });
 }
 
@@ -63,7 +66,7 @@ export function pagesPort({
   http,
   ...pages
 }: Pick<ClientPortOptions, 'member' | 'metrics' | 'onBug' | 'accept' | 'http'>): ClientListener {
-  const http1 = new Http1Server(gatewayServer(pages), http);
+  const http1 = new Http1Server((connections) => gatewayServer({ ...pages, connections }), http);
   return new ClientListener({ ...accept, servers: { http1, http2: noGrpc } });
 }
 

@@ -3,9 +3,10 @@
  * past its deadline or left by its client, the signal aborts once and nothing is written after it.
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { RpcError } from '../rpc/errors.ts';
+import { RpcError, rpcError } from '../rpc/errors.ts';
 import type { CallContext, Outgoing } from '../rpc/transport.ts';
 import { errorJson, gatewayErrors, httpStatus, streamErrorJson } from './errors.ts';
+import type { HttpConnections } from './http1-server.ts';
 import { messageJson } from './json-write.ts';
 import type { Route } from './routes.ts';
 
@@ -29,6 +30,12 @@ const unitMs: ReadonlyMap<string, number> = new Map([
   ['n', 1e-6],
 ]);
 
+export interface HttpCallOptions {
+  /** Bytes written to a stream and not yet taken, above which `write` says stop. */
+  readonly bufferBytesMax: number;
+  readonly connections: HttpConnections;
+}
+
 export class HttpCall implements CallContext, Outgoing {
   readonly route: Route;
   readonly request: IncomingMessage;
@@ -36,17 +43,17 @@ export class HttpCall implements CallContext, Outgoing {
   readonly metadata = { get: (name: string): string | undefined => this.#metadatum(name) };
   readonly #response: ServerResponse;
   readonly #abort = new AbortController();
-  readonly #bufferBytesMax: number;
+  readonly #options: HttpCallOptions;
   #timer: NodeJS.Timeout | undefined;
   #pendingBytes = 0;
   #waiters: (() => void)[] = [];
   #over = false;
 
-  constructor(route: Route, request: IncomingMessage, response: ServerResponse, bufferBytesMax: number) {
+  constructor(route: Route, request: IncomingMessage, response: ServerResponse, options: HttpCallOptions) {
     this.route = route;
     this.request = request;
     this.#response = response;
-    this.#bufferBytesMax = bufferBytesMax;
+    this.#options = options;
     response.once('close', () => this.#finish());
     // A broken connection also closes; unheard, its error would end the process.
     response.on('error', () => this.#finish());
@@ -56,6 +63,10 @@ export class HttpCall implements CallContext, Outgoing {
   get peer(): string {
     const { remoteAddress, remotePort } = this.request.socket;
     return `${remoteAddress}:${remotePort}`;
+  }
+
+  get unread(): boolean {
+    return this.#options.connections.isFull(this.request);
   }
 
   get signal(): AbortSignal {
@@ -109,13 +120,13 @@ export class HttpCall implements CallContext, Outgoing {
     this.#pendingBytes += line.length;
     this.#response.write(line, () => {
       this.#pendingBytes -= line.length;
-      if (this.#pendingBytes < this.#bufferBytesMax / 2) this.#wakeWaiters();
+      if (this.#pendingBytes < this.#options.bufferBytesMax / 2) this.#wakeWaiters();
     });
-    return this.#pendingBytes < this.#bufferBytesMax;
+    return this.#pendingBytes < this.#options.bufferBytesMax;
   }
 
   whenWritable(): Promise<void> {
-    if (this.#over || this.#pendingBytes < this.#bufferBytesMax / 2) return Promise.resolve();
+    if (this.#over || this.#pendingBytes < this.#options.bufferBytesMax / 2) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
@@ -134,10 +145,12 @@ export class HttpCall implements CallContext, Outgoing {
     this.#last();
   }
 
-  /** Or why there is none. */
+  /** Or why there is none that may be sent. */
   #json(message: Uint8Array): string | RpcError {
     try {
-      return messageJson(this.route.answer, message);
+      const json = messageJson(this.route.answer, message);
+      const { connections } = this.#options;
+      return connections.mayKeep(this.request, json.length) ? json : rpcError('tooManyRequests');
     } catch (error) {
       if (error instanceof RpcError) return error;
       throw error;

@@ -9,6 +9,7 @@ import { etcdClusterVersion, etcdVersion, leaseholdVersion } from '../ops/versio
 import type { Member } from '../rpc/member.ts';
 import { type CheckName, checksOf, health, runChecks } from './health.ts';
 import { corsHeaders } from './http-call.ts';
+import type { HttpConnections } from './http1-server.ts';
 import { JsonApi, type JsonApiOptions } from './json-api.ts';
 
 export interface GatewayOptions {
@@ -16,7 +17,8 @@ export interface GatewayOptions {
   readonly metrics: Metrics;
   readonly onBug: (error: unknown) => void;
   /** Without it there are only the pages. */
-  readonly api?: Omit<JsonApiOptions, 'onBug' | 'onWaits'>;
+  readonly api?: Omit<JsonApiOptions, 'onBug' | 'connections'>;
+  readonly connections: HttpConnections;
 }
 
 interface Page {
@@ -32,9 +34,8 @@ const jsonType = 'application/json';
 
 /** A server that never listens itself: connections are handed to it with `emit('connection')`. */
 export function gatewayServer(options: GatewayOptions): Server {
-  const { onBug } = options;
-  const onWaits = (request: IncomingMessage, waits: boolean): void => void server.emit('waits', request, waits);
-  const api = options.api === undefined ? undefined : new JsonApi({ ...options.api, onBug, onWaits });
+  const { onBug, connections } = options;
+  const api = options.api === undefined ? undefined : new JsonApi({ ...options.api, onBug, connections });
   const server = createServer(
     { maxHeaderSize: httpHeadBytesMax, keepAliveTimeout: httpIdleMsMax, requestTimeout: 0, headersTimeout: 0 },
     (request, response) => {
@@ -71,6 +72,11 @@ async function answer(
     return;
   }
   const page = typeof found === 'string' ? apiPages[found] : await pageFor(request, url, options);
+  if (!options.connections.mayKeep(request, page.body.length)) {
+    // Megabytes of pages asked for and not taken: no client of ours.
+    request.socket.destroy();
+    return;
+  }
   response.writeHead(page.status, {
     ...corsHeaders,
     'Content-Type': page.type,

@@ -1,7 +1,7 @@
 /**
  * etcd's JSON gateway: POST /v3/… (/v1/… for what is ours) with a JSON body is the gRPC method that `proto/` gives that path,
  * served by the same services. Owns how bodies become calls; paths are in routes.ts, JSON in json-*.ts, answers in http-call.ts. A
- * body is read under the accept layer's deadline, which is told (`waits`) when it is the client who waits.
+ * body is read under its connection's deadline, which is told (`waits`) when it is the client who waits.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { jsonBodiesBytesMax, jsonBytesPerMessageByteMax } from '../base/limits.ts';
@@ -10,6 +10,7 @@ import type { BidiStream, Method, ServiceTable } from '../rpc/transport.ts';
 import { BodyBudget, JsonBody, type NextValue } from './body.ts';
 import { gatewayErrors } from './errors.ts';
 import { HttpCall } from './http-call.ts';
+import type { HttpConnections } from './http1-server.ts';
 import { JsonError, messageBytes } from './json-read.ts';
 import { type Route, routesOf } from './routes.ts';
 
@@ -22,8 +23,8 @@ export interface JsonApiOptions {
   /** Bytes of bodies that are arriving, in all. */
   readonly bodiesBytesMax?: number;
   readonly onBug: (error: unknown) => void;
-  /** Says whose turn it is on a connection: true while the client waits for us, with a whole request sent. */
-  readonly onWaits: (request: IncomingMessage, waits: boolean) => void;
+  /** Hears whose turn it is on a connection, and says how much it may be sent. */
+  readonly connections: HttpConnections;
 }
 
 /** What a path and method come to. */
@@ -49,13 +50,14 @@ export class JsonApi {
   }
 
   serve(route: Route, request: IncomingMessage, response: ServerResponse): void {
-    const call = new HttpCall(route, request, response, this.#options.streamBufferBytesMax);
+    const { streamBufferBytesMax, connections } = this.#options;
+    const call = new HttpCall(route, request, response, { bufferBytesMax: streamBufferBytesMax, connections });
     const body = new JsonBody(this.#budget, this.#options.messageBytesMax * jsonBytesPerMessageByteMax);
     call.signal.addEventListener('abort', () => {
       body.close();
       // Whatever the client still sends is read and dropped, or its connection would stand still.
       request.resume();
-      this.#options.onWaits(request, false);
+      this.#options.connections.waits(request, false);
     });
     if (call.over) request.resume();
     else if (route.method?.kind === 'bidi') this.#stream(route.method.call, call, body);
@@ -69,7 +71,7 @@ export class JsonApi {
       const found = called ? undefined : body.next(ended);
       if (found === undefined || found.type === 'more') return;
       called = true;
-      this.#options.onWaits(call.request, true);
+      this.#options.connections.waits(call.request, true);
       const fail = (error: RpcError): void => call.refuse(error);
       this.#guarded(call, fail, () =>
         this.#call(method, call, this.#message(call.route, found, gatewayErrors.badJson)),
@@ -105,7 +107,7 @@ export class JsonApi {
     let ended = false;
 
     const begin = (): void => {
-      this.#options.onWaits(request, true);
+      this.#options.connections.waits(request, true);
       method({ listen: (heard) => (sink = heard), pause: () => (paused = true), resume }, call, call);
     };
     const close = (): void => {
