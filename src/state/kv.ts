@@ -80,6 +80,8 @@ export class Kv {
   /** A checked range: of the present, writes of the command under way included, or of the end of an older revision. */
   checkedRange(range: Range): RangeResult {
     const { versions, more, count } = selectRange(this.index, this.revisions, range);
+    if (isSmall(versions))
+      return { type: 'range', kvs: versions.map((version) => keyValueOf(version, !range.keysOnly)), more, count };
     return {
       type: 'range',
       get kvs() {
@@ -150,6 +152,7 @@ export class Kv {
     const value = put.ignoreValue && before !== undefined ? before.value : byteString(put.value);
     this.#append(node, before, value, lease);
     if (!put.prevKv || before === undefined) return { type: 'put', prevKv: undefined };
+    if (isSmall([before])) return { type: 'put', prevKv: keyValueOf(before) };
     return {
       type: 'put',
       get prevKv() {
@@ -163,6 +166,8 @@ export class Kv {
     const nodes = this.index.liveNodes(intervalOf(byteString(request.key), byteString(request.rangeEnd)));
     const before = request.prevKv ? nodes.map((node) => node.newest as KeyVersion) : [];
     for (const node of nodes) this.delete(node);
+    if (isSmall(before))
+      return { type: 'deleteRange', deleted: nodes.length, prevKvs: before.map((version) => keyValueOf(version)) };
     return {
       type: 'deleteRange',
       deleted: nodes.length,
@@ -263,6 +268,18 @@ export class Kv {
     }
     return true;
   }
+}
+
+/** Bytes up to which an answer is made at once: that costs less than the means to make it later. */
+const SMALL_ANSWER_BYTES = 4096;
+
+function isSmall(versions: readonly KeyVersion[]): boolean {
+  let bytes = 0;
+  for (const version of versions) {
+    bytes += quotaBytesOf(version);
+    if (bytes > SMALL_ANSWER_BYTES) return false;
+  }
+  return true;
 }
 
 function quotaBytesOf({ node, value }: KeyVersion): number {

@@ -33,7 +33,7 @@ export interface KeyValue {
 }
 
 /**
- * The keys and values of a result, here and below, are copied when they are asked for, and each time: every member applies a
+ * The keys and values of a result, here and below, unless few, are copied when they are asked for, and each time: every member applies a
  * command and most have nobody to tell, and a few commands of an entry may answer with more than there is memory for copies.
  */
 export interface RangeResult {
