@@ -18,11 +18,14 @@ interface Goal {
 
 /** Steps at one and the same time: more of them go in a circle. */
 const stepsAtOnceMax = 1_000_000;
+/** Steps after which nobody has anything to do, before everybody is asked all the same. */
+const quietStepsMax = 1_000;
 
 export class Driver {
   readonly #timeline: Timeline;
   readonly #goals = new Set<Goal>();
   #running = false;
+  #stepsAtOnce = 0;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(timeline: Timeline) {
@@ -67,27 +70,36 @@ export class Driver {
   }
 
   async #run(): Promise<void> {
-    let stepsAtOnce = 0;
     for (;;) {
       await settled();
       const goal = this.#nearest();
       if (goal === undefined) break;
-      const { nextMs, nowMs } = this.#timeline;
-      if (nextMs === undefined || nextMs > goal.untilMs) {
-        this.#timeline.moveTo(goal.untilMs);
-        this.#goals.delete(goal);
-        goal.reached();
-        continue;
-      }
-      stepsAtOnce = nextMs === nowMs ? stepsAtOnce + 1 : 0;
       try {
-        if (stepsAtOnce > stepsAtOnceMax) throw new Error('virtual time stands still: something goes in a circle');
-        this.#timeline.runNext();
+        if (this.#reaches(goal.untilMs)) {
+          this.#goals.delete(goal);
+          goal.reached();
+        }
       } catch (error) {
         this.fail(error);
       }
     }
     this.#running = false;
+  }
+
+  /** Goes on to the next step after which programs may have something to do. True: there is none up to `untilMs`. */
+  #reaches(untilMs: number): boolean {
+    const timeline = this.#timeline;
+    for (let quietSteps = 0; quietSteps < quietStepsMax; quietSteps++) {
+      const { nextMs, nowMs } = timeline;
+      if (nextMs === undefined || nextMs > untilMs) {
+        timeline.moveTo(untilMs);
+        return true;
+      }
+      this.#stepsAtOnce = nextMs === nowMs ? this.#stepsAtOnce + 1 : 0;
+      if (this.#stepsAtOnce > stepsAtOnceMax) throw new Error('virtual time stands still: something goes in a circle');
+      if (!timeline.runNext()) break;
+    }
+    return false;
   }
 
   /** Of those that still want something, whose time ends first. */

@@ -55,9 +55,34 @@ const heartbeatMs = 100;
 const electionMs = 1_000;
 const ticksPerRaftTick = 5;
 const tickMs = heartbeatMs / ticksPerRaftTick;
+/** Few, so that a member that was away for a while needs a snapshot. */
+const logTrailingEntriesMax = 500;
 const quotaBytes = 512 * 1024 * 1024;
 const requestTimeoutMs = 5_000 + 2 * electionMs;
 const publishAgainMs = 100;
+
+/** A node that says when it answers. */
+class HeardNode extends Node {
+  readonly #answers: () => void;
+
+  constructor(answers: () => void, ...parts: ConstructorParameters<typeof Node>) {
+    super(...parts);
+    this.#answers = answers;
+  }
+
+  override enqueue(input: Input): void {
+    super.enqueue('reply' in input ? this.#heard(input) : input);
+  }
+
+  #heard(input: Input & { readonly reply: unknown }): Input {
+    const reply = input.reply as (answer: unknown) => void;
+    const heard = (answer?: unknown): void => {
+      this.#answers();
+      reply(answer);
+    };
+    return { ...input, reply: heard } as Input;
+  }
+}
 
 export class TestMember implements Callable {
   readonly plan: MemberPlan;
@@ -67,6 +92,8 @@ export class TestMember implements Callable {
   readonly #world: MemberWorld;
   node: Node | undefined;
   #served: Served | undefined;
+  /** In the turn under way something was applied or answered, so that services and clients may go on. */
+  #heard = false;
   readonly #connections = new Map<ConnectionEnd, Set<ServerCall>>();
 
   constructor(plan: MemberPlan, host: Host, world: MemberWorld) {
@@ -98,7 +125,10 @@ export class TestMember implements Callable {
     const { boot, host } = this;
     const seed = new Prng(this.#world.seed, `node ${this.plan.name} ${boot}`);
     const world = this.#world;
-    const node = new Node(
+    const node = new HeardNode(
+      () => {
+        this.#heard = true;
+      },
       {
         member: this.id,
         boot,
@@ -107,6 +137,10 @@ export class TestMember implements Callable {
         electionTicks: electionMs / heartbeatMs,
         seed: seed.uint64(),
         quotaBytes,
+        logTrailingEntriesMax,
+        observe: () => {
+          this.#heard = true;
+        },
       },
       restored,
       memberPorts(this, {
@@ -138,7 +172,10 @@ export class TestMember implements Callable {
     });
     const onBug = (error: unknown): void => world.bug(error);
     this.#served = { member, table: services(member, { metrics: new Metrics(), onBug }), onBug };
-    host.every(tickMs, () => node.enqueue({ type: 'tick' }));
+    host.every(tickMs, () => {
+      node.enqueue({ type: 'tick' });
+      host.timeline.quiet();
+    });
     void this.#publish(member, boot);
   }
 
@@ -160,12 +197,15 @@ export class TestMember implements Callable {
   enqueue(boot: number, input: Input): void {
     this.host.receive(() => {
       if (this.boot === boot) this.node?.enqueue(input);
+      this.host.timeline.quiet();
     });
   }
 
   turn(boot: number): void {
     this.host.receive(() => {
+      this.#heard = false;
       if (this.boot === boot) this.node?.turn(this.host.monotonicMs());
+      if (!this.#heard) this.host.timeline.quiet();
     });
   }
 

@@ -36,6 +36,7 @@ export class Timeline {
   #nowMs = 0;
   #seq = 0;
   #steps = 0;
+  #quiet = false;
   /** A heap: each is due before the two at 2i + 1 and 2i + 2. */
   #heap: Step[] = [];
   readonly #happened = new Float64Array(4);
@@ -67,14 +68,21 @@ export class Timeline {
     return this.#heap[0]?.atMs;
   }
 
-  /** Time moves to the next step, which runs. */
-  runNext(): void {
-    if (this.nextMs === undefined) return;
+  /** Says inside a step that no promise was settled in it, and nothing else was begun that goes on by itself. */
+  quiet(): void {
+    this.#quiet = true;
+  }
+
+  /** Time moves to the next step, which runs. True: it was quiet. */
+  runNext(): boolean {
+    if (this.nextMs === undefined) return false;
     const step = this.#pop() as Step;
+    this.#quiet = false;
     this.#nowMs = step.atMs;
     this.#steps++;
     this.note(step.seq);
     step.take()?.();
+    return this.#quiet;
   }
 
   /** Time moves on to `atMs`, before which nothing is due. */
