@@ -6,7 +6,7 @@ import { Client } from '../client.ts';
 import type { Clock } from '../clock.ts';
 import { LeaseError } from '../errors.ts';
 import type { ClientOptions } from '../options.ts';
-import type { Channel } from '../transport/channel.ts';
+import type { Channel, Connect } from '../transport/channel.ts';
 import { parseEndpoint } from '../transport/endpoint.ts';
 import { durationMs } from '../values.ts';
 import { MemoryChannel } from './channel.ts';
@@ -16,6 +16,9 @@ import type { Link, Network } from './network.ts';
 
 /** What goes through a link that is cut for a client: what it asks, what it is answered, or neither. */
 export type Way = 'both' | 'requests' | 'answers';
+
+/** As clients have it that are told nothing else. */
+const pingMsDefault = 5_000;
 
 /** A client's options, without those that the cluster gives. */
 export interface TestClientOptions extends Omit<ClientOptions, 'endpoints' | 'clock' | 'connect' | 'tls'> {
@@ -46,10 +49,15 @@ export class ClientProcess {
     return this.#host;
   }
 
+  /** The way to members from this process, for code of yours that makes its client itself: `{ endpoints, clock, connect }`. */
+  get connect(): Connect {
+    return (endpoint) => this.#connect(endpoint, pingMsDefault);
+  }
+
   /** A client in this process. It is closed with the cluster, if not before. */
   client({ endpoints, ...options }: TestClientOptions = {}): Client {
     const { members } = this.#world;
-    const pingMs = durationMs(options.ping ?? 5_000, 'ping');
+    const pingMs = durationMs(options.ping ?? pingMsDefault, 'ping');
     const client = new Client({
       ...options,
       endpoints: endpoints ?? members.map(({ plan }) => plan.endpoint),

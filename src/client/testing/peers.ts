@@ -95,10 +95,11 @@ export class Peers {
     const target = this.#members.get(to);
     const { boot } = from;
     if (target === undefined) return;
-    const snapshot = from.disks.snapshot();
     const there = target.boot;
     const reached = (): boolean =>
       target.up && target.boot === there && !target.host.stands && !this.#isCut(from, target);
+    // Nobody reads an image for a connection that cannot be made.
+    const snapshot = reached() ? from.disks.snapshot() : undefined;
     this.#timeline.after(this.#prng.between(snapshotMsMin, snapshotMsMax), () => {
       const ok = snapshot !== undefined && reached() && target.disks.mayStage;
       if (ok) {

@@ -23,16 +23,16 @@ test('what the documentation shows: a lease outlives its leader, and nobody else
   });
 });
 
-test('a lease ends at its time, to the tick, and an hour of it is no time', async () => {
+test('a lease ends at its time, to the tick, and minutes of it are no time', async () => {
   await using cluster = await TestCluster.start({ members: 1 });
   const client = cluster.client();
-  const { id, sent } = await cluster.until(client.grant('1h'));
-  await cluster.advance(3_600_000 + sent.monotonicMs - cluster.clock.monotonicMs());
+  const { id, sent } = await cluster.until(client.grant('10m'));
+  await cluster.advance(600_000 + sent.monotonicMs - cluster.clock.monotonicMs());
   expect((await cluster.until(client.timeToLive(id))).ttl).toBeGreaterThanOrEqual(0n);
   // A five-hundredth more, as clocks may run, and a few ticks.
-  await cluster.advance(7_200 + 100);
+  await cluster.advance(1_200 + 100);
   expect((await cluster.until(client.timeToLive(id))).ttl).toBe(-1n);
-}, 120_000);
+});
 
 test('a leader that is cut off from the others loses its place; clients that reach it are told so', async () => {
   await using cluster = await TestCluster.start({ members: 3 });
@@ -57,7 +57,7 @@ test('a member that is far behind gets a snapshot', async () => {
     const late = ((await cluster.untilLeader()) + 1) % 3;
     cluster.kill(late);
     const client = cluster.client();
-    for (let i = 0; i < 300; i++) await client.put(`k${i % 7}`, `v${i}`);
+    for (let i = 0; i < 700; i++) await client.put(`k${i % 7}`, `v${i}`);
     await cluster.advance('3s');
     cluster.restart(late);
     await cluster.advance('5s');
