@@ -17,6 +17,8 @@ export async function startTarget({ members = 1 }: { readonly members?: number }
     kind,
     endpoints: target.endpoints,
     kill: (member) => target.kill(member),
+    freeze: (member) => target.freeze(member),
+    thaw: (member) => target.thaw(member),
     restart: (member) => target.restart(member),
     stop: () => target.stop(),
   };

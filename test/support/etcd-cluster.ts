@@ -12,6 +12,9 @@ import { freePorts, pause } from '../cluster/processes.ts';
 export interface Target {
   readonly endpoints: readonly string[];
   kill(member: number): Promise<void>;
+  /** Stops a member where it is (SIGSTOP); its connections stay. */
+  freeze(member: number): void;
+  thaw(member: number): void;
   /** Starts a killed member again; resolves when it serves. */
   restart(member: number): Promise<void>;
   stop(): Promise<void>;
@@ -59,6 +62,14 @@ export class EtcdCluster implements Target {
     child.kill('SIGKILL');
     await gone;
     this.#processes[member] = undefined;
+  }
+
+  freeze(member: number): void {
+    this.#processes[member]?.kill('SIGSTOP');
+  }
+
+  thaw(member: number): void {
+    this.#processes[member]?.kill('SIGCONT');
   }
 
   async restart(member: number): Promise<void> {

@@ -36,6 +36,8 @@ export async function startOurs(
     cluster,
     endpoints: cluster.endpoints,
     kill: (i) => member(i).stop('SIGKILL'),
+    freeze: (i) => member(i).signal('SIGSTOP'),
+    thaw: (i) => member(i).signal('SIGCONT'),
     restart: async (i) => {
       member(i).start();
       await cluster.ready();

@@ -2,6 +2,7 @@
  * What etcd's clients know as KeepAlive and KeepAliveOnce: a lease of which only the id is known is kept alive for as long as somebody
  * listens. A listener that is slow finds the newest answer; what is newer never waits behind what is older.
  */
+import { onAbort } from '../abort.ts';
 import type { Timer } from '../clock.ts';
 import type { Core } from '../core.ts';
 import { cancelledError, closedError, LeaseError } from '../errors.ts';
@@ -37,6 +38,8 @@ class Listener implements AsyncIterableIterator<Renewed, undefined>, Keeper {
   readonly #id: bigint;
   readonly #patienceMs: number;
   readonly #signal: AbortSignal | undefined;
+  /** No longer listens to the signal. */
+  #deaf: () => void = () => undefined;
   #kept: Kept | undefined;
   #newest: Renewed | undefined;
   #answered = false;
@@ -95,7 +98,7 @@ class Listener implements AsyncIterableIterator<Renewed, undefined>, Keeper {
       this.#over(cancelledError(this.#signal));
       return;
     }
-    this.#signal?.addEventListener('abort', this.#cancel);
+    if (this.#signal !== undefined) this.#deaf = onAbort(this.#signal, () => this.#cancelled());
     const kept = this.#renewer.keep(this.#id, this, { patienceMs: this.#patienceMs });
     this.#kept = kept;
     if (this.#end !== undefined) return;
@@ -103,15 +106,15 @@ class Listener implements AsyncIterableIterator<Renewed, undefined>, Keeper {
     if (answer !== undefined) this.renewed(answer);
   }
 
-  readonly #cancel = (): void => {
+  #cancelled(): void {
     this.#newest = undefined;
     this.#over(cancelledError(this.#signal as AbortSignal));
-  };
+  }
 
   #over(error: LeaseError | undefined): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
-    this.#signal?.removeEventListener('abort', this.#cancel);
+    this.#deaf();
     if (this.#kept !== undefined) this.#renewer.drop(this.#kept, this);
     this.#settle();
   }
@@ -145,12 +148,13 @@ export async function keepAliveOnce(
   return await new Promise((resolve, reject) => {
     const fromBurst = renewer.bursts + 1;
     let timer: Timer | undefined;
+    let deaf = (): void => undefined;
     let settled = false;
     const settle = (): boolean => {
       if (settled) return false;
       settled = true;
       timer?.cancel();
-      signal?.removeEventListener('abort', cancelled);
+      deaf();
       return true;
     };
     const over = (error: LeaseError): void => {
@@ -174,7 +178,7 @@ export async function keepAliveOnce(
     };
     const kept = renewer.keep(lease, keeper, { patienceMs: timeoutMs });
     if (settled) return;
-    signal?.addEventListener('abort', cancelled);
+    if (signal !== undefined) deaf = onAbort(signal, cancelled);
     timer = core.clock.after(timeoutMs, () => {
       over(timedOut(lease, timeoutMs, renewer.cause));
       renewer.drop(kept, keeper);

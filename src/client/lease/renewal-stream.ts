@@ -3,6 +3,7 @@
  * batch dialect where the member has it. An id has at most one unanswered renewal on it, so that an answer belongs to exactly one
  * sending. Decides nothing about leases.
  */
+import { onAbort } from '../abort.ts';
 import { type Clock, instantOf, sleep } from '../clock.ts';
 import type { Core } from '../core.ts';
 import { LeaseError, leaseError } from '../errors.ts';
@@ -164,16 +165,14 @@ export class RenewalStream {
     } catch (error) {
       return { error: error as LeaseError, otherDialect: false };
     }
-    const stopped = (): void => end(endedByMember());
-    signal.addEventListener('abort', stopped);
-    if (signal.aborted) stopped();
-    else if (over === undefined) {
+    const undo = onAbort(signal, () => end(endedByMember()));
+    if (over === undefined) {
       this.#open = { ...stream, dialect, end };
       this.#full = false;
       this.#user.opened();
     }
     const error = await ended;
-    signal.removeEventListener('abort', stopped);
+    undo();
     stream.call.cancel();
     if (signal.aborted) return { error, otherDialect: false };
     const otherDialect = error.code === 'unimplemented' && dialect === batchDialect;

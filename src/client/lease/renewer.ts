@@ -3,6 +3,7 @@
  * those that fall due close together in one go; after a break they are spread, the urgent first. A lease whose safe deadline passes, or
  * that a member says is gone, is over for all who wanted it kept, and is never asked for again.
  */
+import { onAbort } from '../abort.ts';
 import { elapsedMs, type Instant, instantOf } from '../clock.ts';
 import type { Core } from '../core.ts';
 import type { LeaseError } from '../errors.ts';
@@ -46,7 +47,7 @@ export class Renewer {
     this.#alarm = new Alarm(core.clock, (lateMs) => this.#tick(lateMs));
     const { monotonicMs, wallMs } = instantOf(core.clock);
     this.#wallAheadMs = wallMs - monotonicMs;
-    core.closed.addEventListener('abort', () => this.#close(), { once: true });
+    onAbort(core.closed, () => this.#close());
   }
 
   /** Leases that are kept. */

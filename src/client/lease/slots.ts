@@ -9,8 +9,9 @@ export class Slots<T> {
   /** A binary heap of the times; one whose slot is gone stays until it comes up, or until there are too many such. */
   #heap: number[] = [];
 
-  get size(): number {
-    return this.#slots.size;
+  /** Times that are remembered, those of slots that are gone included. */
+  get times(): number {
+    return this.#heap.length;
   }
 
   /** Puts `thing` into the slot of its time, which is rounded down to the grain, and returns that time; `remove` wants it back. */
