@@ -19,6 +19,10 @@ import { Members } from './transport/members.ts';
 import { Streams } from './transport/streams.ts';
 import { Tokens } from './transport/tokens.ts';
 import type { Codec, Duration, KeyLike, KeyRange, LeaseIdLike, ValueLike } from './values.ts';
+import { Lanes } from './watch/lanes.ts';
+import { View } from './watch/view.ts';
+import type { WatchOptions } from './watch/watch.ts';
+import { Watch } from './watch/watch.ts';
 
 export { LeaseError } from './errors.ts';
 export type { Comparable, Comparables, Compares } from './kv/compare.ts';
@@ -31,10 +35,15 @@ export type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
 export type { LostReason, Renewed } from './lease/kept.ts';
 export type { Lease, LeaseLostEvent, LeaseOptions } from './lease/lease.ts';
 export { json } from './values.ts';
+export type { Change } from './watch/changes.ts';
+export type { DeleteEvent, ProgressEvent, PutEvent, ResyncEvent, WatchEvent } from './watch/events.ts';
+export type { View } from './watch/view.ts';
+export type { Watch, WatchOptions } from './watch/watch.ts';
 
 export class Client implements AsyncDisposable {
   readonly #core: Core;
   readonly #kv: Kv;
+  readonly #lanes: Lanes;
   readonly #leaseCalls: LeaseCalls;
   readonly #renewer: Renewer;
   readonly #members: Members;
@@ -49,6 +58,7 @@ export class Client implements AsyncDisposable {
     const streams = new Streams(this.#members, calls);
     this.#core = { calls, streams, clock, namespace, timeoutMs, closed: this.#closed.signal };
     this.#kv = new Kv(this.#core);
+    this.#lanes = new Lanes(this.#core);
     this.#leaseCalls = new LeaseCalls(this.#core);
     this.#renewer = new Renewer(this.#core);
   }
@@ -98,6 +108,26 @@ export class Client implements AsyncDisposable {
   /** Begins a txn: `client.txn().if(…).then(…).else(…).commit()`. */
   txn(): Txn {
     return new Txn(this.#core);
+  }
+
+  /**
+   * Events of a range as they happen, from now or from a revision on, each once and in order, whatever happens to members. Begins at
+   * once. Where events were compacted away it tells a `resync` with all there is. Reading it throws when the client is closed or a
+   * member refuses for good; it never ends in silence.
+   * @example
+   * for await (const event of client.watch({ prefix: 'workers/' }, { signal })) {
+   *   if (event.type === 'put') add(event.keyText, event.kv.text);
+   *   else if (event.type === 'delete') remove(event.keyText);
+   *   else if (event.type === 'resync') replaceAll(event.items);
+   * }
+   */
+  watch<T = Uint8Array>(range: KeyRange, options: WatchOptions<T> = {}): Watch<T> {
+    return new Watch(this.#lanes, range, options);
+  }
+
+  /** A map that mirrors a range until it is closed; resolves when it holds what there is. */
+  view<T = Uint8Array>(range: KeyRange, codec?: Codec<T>, settings: CallSettings = {}): Promise<View<T>> {
+    return View.open(this.#lanes, range, codec, settings);
   }
 
   /** Makes a lease that nobody renews yet; see `lease` for one that is kept alive. */

@@ -123,6 +123,7 @@ const rows: readonly Row[] = [
   { text: 'database space exceeded', code: 'no_space' },
   { text: 'corrupt cluster', code: 'corrupt' },
   { text: 'too many requests', code: 'too_many_requests', retryable: true },
+  { text: 'too many watchers', code: 'too_many_requests', retryable: true },
   // etcd refuses with these before it proposes; ours holds requests without a leader and never proposes those it refuses so.
   { text: 'etcdserver: no leader', code: 'no_leader', retryable: true },
   { text: 'etcdserver: not leader', code: 'not_leader', retryable: true },

@@ -24,6 +24,7 @@ export interface Page<T> {
 }
 
 const pageSizeDefault = 1_000;
+const attemptsMax = 5;
 const zero = Uint8Array.of(0);
 
 /** At least one page, the last of which may be empty. `settings` hold for each page. Keys come in the order of their bytes. */
@@ -45,5 +46,22 @@ export async function* listPages<T>(
     const last = answer.kvs.at(-1);
     if (!answer.more || last === undefined) return;
     key = joined(last.key, zero);
+  }
+}
+
+/** Everything in a range at one revision. Begins again, a few times, when a compaction overtakes it. */
+export async function listAll<T>(core: Core, range: KeyRange, options: ScanOptions<T>): Promise<Page<T>> {
+  for (let attempt = 1; ; attempt++) {
+    const items: KeyValue<T>[] = [];
+    let revision = 0n;
+    try {
+      for await (const page of listPages(core, range, options)) {
+        items.push(...page.items);
+        revision = page.revision;
+      }
+      return { items, revision };
+    } catch (error) {
+      if (!(error instanceof LeaseError) || error.code !== 'compacted' || attempt === attemptsMax) throw error;
+    }
   }
 }
