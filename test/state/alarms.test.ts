@@ -1,6 +1,7 @@
 /** What a raised alarm refuses, and what goes on (S5, C50); the random logs are in machine-model.test.ts. */
 import { describe, expect, it } from 'vitest';
 import { alarmsMax } from '../../src/base/limits.ts';
+import { encodeCommand, packCommands } from '../../src/state/codec.ts';
 import type { Alarm, AlarmKind, Command } from '../../src/state/command.ts';
 import { growthBytes } from '../../src/state/growth.ts';
 import { Machine } from '../../src/state/machine.ts';
@@ -47,6 +48,21 @@ const writes: readonly [Command, string, string][] = [
 ];
 
 describe('a raised alarm', () => {
+  it('D1: one that was taken over from an image counts once, whatever becomes of it', () => {
+    const feeder = fed();
+    feeder.do(alarm('activate', 9n));
+    const batch = feeder.machine.takeImageBatch();
+    const records = (batch?.ops ?? []).map(({ key, value }) => ({ key, value: value as Uint8Array }));
+    const restored = Machine.load(records.sort((a, b) => Buffer.compare(a.key, b.key)));
+    if (!(restored instanceof Machine)) throw new Error(restored.what);
+    const payload = packCommands([
+      encodeCommand({ origin: { member: 1n, boot: 1, seq: 1 }, command: alarm('deactivate', 9n) }),
+    ]);
+    for (const machine of [feeder.machine, restored])
+      machine.apply({ index: machine.appliedIndex + 1, term: machine.appliedTerm, kind: 'commands', payload });
+    expect(restored.digest()).toBe(feeder.machine.digest());
+  });
+
   it('NOSPACE of any member refuses what grows, before anything else is looked at, and lets the rest pass', () => {
     const feeder = fed();
     feeder.do(alarm('activate', 9n));

@@ -123,6 +123,16 @@ describe('waiting', () => {
     expect(wait.look(copy.machine)).toBe('gone');
   });
 
+  test('F3: a later key of the same name is another candidate', () => {
+    const [first, second] = [join(1n), join(2n)];
+    const wait = new QueueWait(hub, second.candidate, () => {});
+    wait.look(copy.machine);
+    txn(leaveCommand(second.candidate.key, second.candidate.createRevision));
+    expect(join(2n).candidate.key).toEqual(second.candidate.key);
+    txn(leaveCommand(first.candidate.key, first.candidate.createRevision));
+    expect(wait.look(copy.machine)).toBe('gone');
+  });
+
   test('puts to a key it watches wake nobody', () => {
     const [first, second] = [join(1n), join(2n)];
     let woken = 0;
