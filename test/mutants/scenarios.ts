@@ -2,6 +2,7 @@
 import { shorterAppend } from '../raft/shorter-append.ts';
 import { modelCases, runModelCase } from '../sim/lease-model-cases.ts';
 import {
+  askedInTwoBoots,
   checkpointInFlight,
   cutAtEveryStage,
   cutOffFollowerReturns,
@@ -28,6 +29,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'handed-over-and-cut': handedOverAndCut,
   'longer-old-log': longerOldLog,
   'overtaken-by-a-snapshot': overtakenBySnapshot,
+  'asked-in-two-boots': askedInTwoBoots,
   'shorter-append': shorterAppend,
   ...Object.fromEntries(modelCases.map((one) => [`model-${one.number}`, () => runModelCase(one)])),
 };

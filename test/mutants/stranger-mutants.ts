@@ -41,4 +41,50 @@ export const strangerMutants: readonly Mutant[] = [
     caughtBy: ['V4'],
     hunts: ['sim:snapshots', 'sim:usual'],
   },
+  {
+    id: 'X4',
+    what: 'the vote on the disk is not taken up at a start',
+    edits: [edit('src/raft/core.ts', 'this.vote = restored.hardState.vote;', 'this.vote = NO_MEMBER;')],
+    caughtBy: ['R1'],
+    hunts: ['sim:usual'],
+  },
+  {
+    id: 'X5',
+    what: 'a keep-alive that waits for the end of its lease is forgotten, and others of the next lease in its place wait behind it',
+    edits: [
+      edit(
+        'src/primary/primary.ts',
+        '    if (deadlineMs !== undefined) this.#lapsedMs.push(deadlineMs);\n    this.#renewals.release(slot);',
+        '    if (deadlineMs !== undefined) this.#lapsedMs.push(deadlineMs);',
+      ),
+    ],
+    caughtBy: ['V1'],
+    hunts: ['sim:usual'],
+  },
+  {
+    id: 'X6',
+    what: 'an answer to a question of an earlier boot is taken for one of this boot',
+    edits: [
+      edit(
+        'src/node/node.ts',
+        '        if (message.boot === this.options.boot)\n          for (const answer of message.answers)',
+        '        for (const answer of message.answers)',
+      ),
+    ],
+    caughtBy: ['L2-mirror', 'L2', 'L1', 'L11'],
+    hunts: ['scenario:asked-in-two-boots'],
+  },
+  {
+    id: 'X7',
+    what: 'alarms taken over from an image are counted twice once they change',
+    edits: [
+      edit(
+        'src/state/alarms.ts',
+        '    this.#raised = raised;\n    this.#recorded = true;\n    this.records.addToSum',
+        '    this.#raised = raised;\n    this.records.addToSum',
+      ),
+    ],
+    caughtBy: ['D1', 'D3'],
+    hunts: ['sim:usual'],
+  },
 ];

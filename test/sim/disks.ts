@@ -31,6 +31,8 @@ export type Opened =
       readonly boot: number;
       /** What of the synced log is not there any more, in words. */
       readonly missing: string | undefined;
+      /** Why the image is not believed, in words; undefined if it is. */
+      readonly imageDamage: string | undefined;
     }
   | { readonly type: 'refused'; readonly why: string };
 
@@ -86,7 +88,8 @@ export class SimDisks {
     if (this.gone) return { type: 'refused', why: 'the directory is empty' };
     this.boot++;
     this.token = this.#prng.uint32();
-    const found = this.#readImage();
+    const read = this.#readImage();
+    const found = read instanceof Machine ? read : undefined;
     const lastAtLeast = found?.appliedIndex ?? 0;
     const { memberId, generation } = this.#identity;
     const opened = MemoryWal.open(this.wal.files, {
@@ -106,7 +109,9 @@ export class SimDisks {
       this.imageGeneration = this.generation;
     }
     const machine = joined ? found : new Machine();
-    return { type: 'opened', raft: this.#restored(loaded, machine, !joined), machine, boot: this.boot, missing };
+    const imageDamage = joined ? undefined : read instanceof Machine ? 'it does not join the log' : read.what;
+    const raft = this.#restored(loaded, machine, !joined);
+    return { type: 'opened', raft, machine, boot: this.boot, missing, imageDamage };
   }
 
   /** The machine stops: of what is not synced any part may be lost. */
@@ -222,12 +227,12 @@ export class SimDisks {
     }
   }
 
-  /** The machine in the image, or undefined if it cannot be believed. */
-  #readImage(): Machine | undefined {
-    if (this.imageUnreadable || this.imageGeneration !== this.generation) return undefined;
+  /** The machine in the image, or why it cannot be believed. */
+  #readImage(): Machine | ImageDamage {
+    if (this.imageUnreadable) return new ImageDamage('it cannot be read');
+    if (this.imageGeneration !== this.generation) return new ImageDamage('it is of another generation');
     const records = this.image.scan();
-    const machine = records.length === 0 ? new Machine() : Machine.load(records);
-    return machine instanceof Machine ? machine : undefined;
+    return records.length === 0 ? new Machine() : Machine.load(records);
   }
 
   #restored(loaded: LoadedLog, machine: Machine, lost: boolean): RaftRestored {

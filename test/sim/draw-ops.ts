@@ -68,7 +68,7 @@ function drawKeyOp(prng: Prng): ClientOp {
     prevKv: prng.chance(0.5),
     noPut: prng.chance(0.1),
     noDelete: prng.chance(0.1),
-    slowMs: prng.pick([0, 1, 20, 500]),
+    slowMs: prng.pick([0, 1, 20, 500, 4_000]),
     moveMs: prng.pick([0, 0, 700, 3_000]),
     forMs: prng.between(2_000, 20_000),
   };

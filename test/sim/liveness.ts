@@ -36,6 +36,32 @@ export function settle(world: World, core: readonly SimMember[]): void {
     throw new Violation('V1', `no leader of the core within ${electionTimeoutsMax} election timeouts`);
 }
 
+/** Who owes answers from when on: the boot that each whole member was in, by its index. */
+export interface Serving {
+  readonly fromMs: number;
+  readonly boots: ReadonlyMap<number, number>;
+}
+
+/** A leader is there and all links are whole: from soon on the core serves, but for who waits for an image. */
+export function serving(world: World, core: readonly SimMember[]): Serving {
+  const whole = core.filter(({ up, imageLost }) => up && !imageLost);
+  return {
+    fromMs: world.nowMs + 2 * world.electionTimeoutMs,
+    boots: new Map(whole.map(({ index, boot }) => [index, boot])),
+  };
+}
+
+/** V1: what a whole member took in since then it did not leave until the client's deadline. */
+export function served({ clients, members }: World, { fromMs, boots }: Serving): void {
+  for (const { number, member: index, call, sentMs, receivedMs, outcome, result } of clients.calls) {
+    const member = members[index];
+    if (sentMs < fromMs || receivedMs === undefined || member?.boot !== boots.get(index) || !member?.up) continue;
+    const left = result === undefined || (result.type === 'unavailable' && result.why === 'timedOut');
+    if (outcome === 'unknown' && left)
+      throw new Violation('V1', `${member.name}, whole, left call #${number} of ${sentMs}, a ${call.type}, unanswered`);
+  }
+}
+
 /** V2: equal applied index within 30 s, of all whose damage did not come to light when they were started. Equal states are the observer's to check. */
 export function converge(world: World, core: readonly SimMember[]): void {
   const equal = (): boolean => {
@@ -72,6 +98,30 @@ export function catchUp({ clients, observer }: World, core: readonly SimMember[]
   observer.watchesDue(clients.watches.filter(isDue), revision);
 }
 
+/** By member's index: what its image reflects; only of those that send no image to anybody. */
+export type Images = ReadonlyMap<number, number>;
+
+export function imagesAtRest({ members, streams }: World): Images {
+  const sending = new Set([...streams].map(({ from }) => from));
+  const idle = members.filter(({ up, index }) => up && !sending.has(index));
+  return new Map(idle.map(({ index, node }) => [index, node?.status().imageIndex ?? 0]));
+}
+
+/** V6: whose image was written since, and who sent none then, keeps no more log behind that image than it is told to. */
+export function logDropped({ schedule }: World, core: readonly SimMember[], images: Images): void {
+  for (const { index, name, node } of core) {
+    const before = images.get(index);
+    if (node === undefined || before === undefined) continue;
+    const { imageIndex, raft } = node.status();
+    const mayKeep = before - schedule.noise.logTailEntriesMax;
+    if (imageIndex > before && raft.base.index < mayKeep)
+      throw new Violation(
+        'V6',
+        `${name} keeps its log from ${raft.base.index} on, its image was at ${before} long ago`,
+      );
+  }
+}
+
 /** V3, V6: everything asked of a living member was answered, and nothing is left lying about. */
 export function assertAtRest(world: World, core: readonly SimMember[]): void {
   const { open, watches } = world.clients;
@@ -84,6 +134,9 @@ export function assertAtRest(world: World, core: readonly SimMember[]): void {
     if (owed > 0) throw new Violation('V3', `${name} never answered ${owed} calls`);
     if (node.waiting > 0) throw new Violation('V6', `${name} still holds ${node.waiting} requests`);
     if (node.hub.count > watching) throw new Violation('V6', `${name} keeps ${node.hub.count} of ${watching} watchers`);
+    const { position } = node.machine.compaction;
+    if (position !== undefined)
+      throw new Violation('V6', `${name} keeps what a compaction made useless, from ${position.revision} on`);
     const { heldMessages, refusedMessages, lastRefusal, uncommittedBytes } = node.raft.describe();
     // A write may be under way, and an expiry.
     if (heldMessages > 64 || uncommittedBytes > 64 * 1024)

@@ -119,6 +119,11 @@ export class SimMember implements Watched {
     }
     if (opened.missing !== undefined && !this.mayForget)
       throw new Violation('R13', `${this.name} starts although its log is damaged: ${opened.missing}`);
+    if (opened.imageDamage !== undefined && !this.suspect && !this.imageLost)
+      throw new Violation(
+        'D3',
+        `the image of ${this.name}, which nothing damaged, is not believed: ${opened.imageDamage}`,
+      );
     this.mayForget = false;
     this.boot++;
     this.bootNumbers.push(opened.boot);

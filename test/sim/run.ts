@@ -4,7 +4,20 @@
  */
 import { withVirtualGlobals } from './ambient.ts';
 import { Checks } from './checks/checks.ts';
-import { appliedByAll, assertAtRest, catchUp, catchUpMsMax, converge, coreOf, settle } from './liveness.ts';
+import {
+  appliedByAll,
+  assertAtRest,
+  catchUp,
+  catchUpMsMax,
+  converge,
+  coreOf,
+  imagesAtRest,
+  logDropped,
+  type Serving,
+  served,
+  serving,
+  settle,
+} from './liveness.ts';
 import type { Observer, RunContext } from './observer.ts';
 import { Failure, type RunHooks, type RunReport } from './report.ts';
 import type { Schedule } from './schedule.ts';
@@ -40,21 +53,26 @@ function runWorld(world: World): RunReport {
   timeline.runUntil(schedule.faultsMs);
 
   const core = coreOf(world);
+  let owed: Serving | undefined;
   if (core !== undefined) {
     world.faults.heal(core);
     observer.healed(core, timeline.nowMs);
     world.trace?.(-1, `HEAL ${core.map(({ name }) => name)}`);
     settle(world, core);
+    owed = serving(world, core);
     world.run(Math.max(0, schedule.faultsMs + loadMs - timeline.nowMs));
   }
   world.working = false;
   const loaded = appliedByAll(core ?? []);
+  const images = imagesAtRest(world);
   world.run(catchUpMsMax);
   if (core !== undefined) catchUp(world, core, loaded);
   world.run(quietMs - 2 * catchUpMsMax);
   const quiet = appliedByAll(core ?? []);
   world.run(catchUpMsMax);
   if (core !== undefined) converge(world, core);
+  if (owed !== undefined) served(world, owed);
+  logDropped(world, core ?? [], images);
   assertAtRest(world, core ?? []);
   observer.finished(
     (core ?? []).filter(({ up }) => up),

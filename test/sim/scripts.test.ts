@@ -1,6 +1,7 @@
 /** Scripted scenarios of the whole cluster: clean here, each fails with its mutant (`test/mutants`). */
 import { test } from 'vitest';
 import {
+  askedInTwoBoots,
   cutOffFollowerReturns,
   handedOverAndCut,
   leadersComeAndGo,
@@ -11,6 +12,7 @@ import {
 } from './scripts.ts';
 
 const scripts = [
+  askedInTwoBoots,
   cutOffFollowerReturns,
   handedOverAndCut,
   leadersComeAndGo,

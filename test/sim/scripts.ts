@@ -266,3 +266,23 @@ export function handedOverAndCut(seed: number): void {
   }
   world.run(6_000);
 }
+
+/**
+ * A follower asks about a lease that nobody granted, restarts at once, and asks about one that lives: its first question in each boot.
+ * The leader's disk stands still meanwhile, so that both are answered together, and each answer must find its own question.
+ */
+export function askedInTwoBoots(seed: number): void {
+  const { world, leader } = ledWorld(seed);
+  grant(world, leader, 7n, 60_000);
+  const asker = world.members.find((member) => member !== leader) as SimMember;
+  leader.diskStalledUntilMs = world.nowMs + 700;
+  // Committed by the others, so that no question counts as answered before the leader has applied it.
+  world.clients.call(0, leader, put('unapplied'), 5_000);
+  world.run(50);
+  world.clients.call(0, asker, renewal(8n), 5_000);
+  world.run(100 + (seed % 10) * 10);
+  asker.crash();
+  asker.start();
+  const record = ask(world, asker, renewal(7n));
+  if (!isAlive(record)) throw new Violation('L2-mirror', 'a lease that lives is said to be gone');
+}

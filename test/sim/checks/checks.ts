@@ -24,6 +24,9 @@ import { isDuty, type Place, StateChecks } from './state-checks.ts';
 import { WatchChecks } from './watch-checks.ts';
 import { checkWhole } from './whole-checks.ts';
 
+/** Who takes longer from one reading to the next may still be on its way when a run ends. */
+const lagMsMax = 1_000;
+
 export class Checks implements Observer {
   readonly #context: RunContext;
   readonly #views = new Map<MemberId, RaftWatched>();
@@ -258,7 +261,8 @@ export class Checks implements Observer {
     for (const { id, node } of core) if (node !== undefined) standing.push({ id, machine: node.machine });
     this.state.finished(standing, this.#context.atlas);
     if (core.length > 0) this.#duty.finished();
-    for (const watch of this.#watches) if (watch.connections.length > 0) this.#watching.complete(watch, revision);
+    for (const watch of this.#watches)
+      if (watch.connections.length > 0 && watch.slowMs <= lagMsMax) this.#watching.complete(watch, revision);
     checkWhole(this.#context, this.#records, this.state, this.lives);
   }
 }

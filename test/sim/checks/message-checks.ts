@@ -1,8 +1,8 @@
 /**
- * What members say to each other, against their disks and against what they heard: nothing leaves that is not on disk (R6), an
- * append that conflicts with nothing takes nothing away (R9), nobody campaigns without a quorum's leave or a hand-over, and who
- * hears a leader gives no leave (R10), a question is answered only after a quorum round begun after it came (R12), what the
- * primary decides is never forwarded (L13).
+ * What members say to each other, against their disks and against what they heard: nothing leaves that is not on disk (R6), nobody
+ * votes twice in a term (R1), an append that conflicts with nothing takes nothing away (R9), nobody campaigns without a quorum's
+ * leave or a hand-over, and who hears a leader gives no leave (R10), a question is answered only after a quorum round begun after
+ * it came (R12), what the primary decides is never forwarded (L13).
  */
 import type { Message } from '../../../src/raft/message.ts';
 import type { Raft } from '../../../src/raft/raft.ts';
@@ -19,6 +19,8 @@ const stallMs = 60;
 interface Heard {
   /** By campaign term: who gave leave. */
   readonly leave: Map<Term, Set<MemberId>>;
+  /** By term: whom it gave its vote. What an earlier boot gave is on its disk, and taken up from there. */
+  readonly votes: Map<Term, MemberId>;
   /** Terms in which a leader told it to campaign. */
   readonly told: Set<Term>;
   /** By `asker/term`: may leave or a vote be given? True once it came at a moment when no leader was heard. */
@@ -49,6 +51,7 @@ export class MessageChecks {
   booted({ id }: RaftWatched): void {
     this.#heard.set(id, {
       leave: new Map(),
+      votes: new Map(),
       told: new Set(),
       asked: new Map(),
       leaderMs: Number.NEGATIVE_INFINITY,
@@ -66,6 +69,8 @@ export class MessageChecks {
   sent(message: Message, member: RaftWatched): void {
     this.#isDurable(message, member);
     this.#isAllowed(message, member);
+    if (message.type === 'vote') this.#givesVote(message.from, message.term, message.from);
+    if (message.type === 'voteReply' && message.granted) this.#givesVote(message.from, message.term, message.to);
     this.rounds.sent(message, member);
     if (message.type === 'timeoutNow') this.#raftChecks.toldToCampaign(member);
   }
@@ -85,6 +90,14 @@ export class MessageChecks {
     if (message.match > base.index && (held === undefined || durable.term(message.match) !== held))
       fail('R6', `vouches for ${message.match}, which is not on its disk`);
     this.#raftChecks.vouches(message.from, message.term, message.match, held);
+  }
+
+  /** R1: one vote a term. */
+  #givesVote(from: MemberId, term: Term, to: MemberId): void {
+    const votes = this.#heard.get(from)?.votes;
+    const before = votes?.get(term);
+    if (before === undefined) votes?.set(term, to);
+    else if (before !== to) fail('R1', `member ${from} votes for ${to} in term ${term}, and voted for ${before}`);
   }
 
   /** R10. */

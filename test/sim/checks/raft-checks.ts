@@ -91,8 +91,11 @@ export class RaftChecks {
   booted({ id, raft, durable }: RaftWatched): void {
     if (raft === undefined) return;
     const { role, term, commit, lastIndex } = raft;
-    if (term < durable.hardState.term)
-      fail('R6', `member ${id} starts in term ${term}, its disk says ${durable.hardState.term}`);
+    const { hardState } = durable;
+    if (term < hardState.term) fail('R6', `member ${id} starts in term ${term}, its disk says ${hardState.term}`);
+    const { vote } = raft.describe();
+    if (term === hardState.term && vote !== hardState.vote)
+      fail('R1', `member ${id} starts in term ${term} with a vote for ${vote}, its disk says ${hardState.vote}`);
     this.#seen.set(id, { role, term, commit, lastIndex, match: new Map(), toldAt: undefined });
   }
 

@@ -21,6 +21,7 @@ export class Actor implements RaftWatched {
   readonly id: MemberId;
   role = 'follower';
   term: Term = 1;
+  vote: MemberId = 0n;
   leader: MemberId = 0n;
   commit: Index = 1;
   handedOut: Index = 1;
@@ -81,13 +82,14 @@ export class Actor implements RaftWatched {
         return actor.ownTermCommitted;
       },
       termAt: (index: Index) => actor.log[index],
-      describe: () => ({ followers: actor.followers }),
+      describe: () => ({ vote: actor.vote, followers: actor.followers }),
     } as unknown as Raft;
   }
 
   /** Enters a term, on disk too. */
   enters(term: Term, vote: MemberId = 0n): void {
     this.term = term;
+    this.vote = vote;
     this.hardState = { term, vote, commit: this.commit };
   }
 }

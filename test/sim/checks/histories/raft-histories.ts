@@ -22,10 +22,25 @@ function accept(from: Actor, to: Actor, match: number): Message {
   return { type: 'appendReply', from: from.id, to: to.id, term: from.term, match, ...rest };
 }
 
+/** The third member votes for `to`, and its disk says so. */
+function votes({ three, messages }: Cast, to: Actor, term: number): void {
+  three.enters(term, to.id);
+  messages.sent({ type: 'voteReply', from: three.id, to: to.id, term, granted: true }, three);
+}
+
 export const badRaftHistories: readonly Row[] = [
   bad('two leaders in a term', 'R1', (cast) => {
     cast.elect(cast.one, 2);
     cast.elect(cast.two, 2);
+  }),
+  bad('two votes of one member in a term', 'R1', (cast) => {
+    votes(cast, cast.one, 2);
+    votes(cast, cast.two, 2);
+  }),
+  bad('a member starts without the vote that its disk holds', 'R1', (cast) => {
+    cast.three.enters(2, cast.one.id);
+    cast.three.vote = 0n;
+    cast.raft.booted(cast.three);
   }),
   bad('a leader cuts its log', 'R2', (cast) => {
     cast.elect(cast.one, 2);
@@ -149,6 +164,11 @@ export const badRaftHistories: readonly Row[] = [
 ];
 
 export const legalRaftHistories: readonly Row[] = [
+  legal('a vote said twice, and another in the next term', (cast) => {
+    votes(cast, cast.one, 2);
+    votes(cast, cast.one, 2);
+    votes(cast, cast.two, 3);
+  }),
   legal('a vouch for less than its own tail, which is of another history', (cast) => {
     cast.two.log = [0, 1, 1, 1];
     cast.two.disk = [...cast.two.log];
