@@ -15,6 +15,8 @@ import { type Granted, type GrantOptions, LeaseCalls, type TimeToLive } from './
 import { Renewer } from './lease/renewer.ts';
 import { type ClientOptions, settingsOf } from './options.ts';
 import { type CallSettings, Calls } from './transport/calls.ts';
+import { preferLeader } from './transport/leader-hint.ts';
+import { discover, type MemberInfo, memberList } from './transport/member-list.ts';
 import { Members } from './transport/members.ts';
 import { Streams } from './transport/streams.ts';
 import { Tokens } from './transport/tokens.ts';
@@ -34,6 +36,7 @@ export type { Condition, Txn, TxnOperation, TxnOperations, TxnResult } from './k
 export type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
 export type { LostReason, Renewed } from './lease/kept.ts';
 export type { Lease, LeaseLostEvent, LeaseOptions } from './lease/lease.ts';
+export type { MemberInfo } from './transport/member-list.ts';
 export { json } from './values.ts';
 export type { Change } from './watch/changes.ts';
 export type { DeleteEvent, ProgressEvent, PutEvent, ResyncEvent, WatchEvent } from './watch/events.ts';
@@ -51,11 +54,13 @@ export class Client implements AsyncDisposable {
 
   /** Throws a `LeaseError` (`invalid_argument`) that names the option; connects when something is first asked. */
   constructor(options: ClientOptions) {
-    const { endpoints, connect, clock, auth, timeoutMs, namespace } = settingsOf(options);
+    const { endpoints, connect, clock, auth, timeoutMs, namespace, ...how } = settingsOf(options);
     this.#members = new Members(endpoints, connect, clock);
-    const tokens = auth === undefined ? undefined : new Tokens(this.#members, auth);
+    const tokens = auth === undefined ? undefined : new Tokens(this.#members, auth, clock);
     const calls = new Calls(this.#members, clock, tokens, timeoutMs);
     const streams = new Streams(this.#members, calls);
+    if (how.prefer === 'leader') preferLeader(clock, this.#members, calls);
+    if (how.discover) discover(clock, this.#members, calls, endpoints, how.secure);
     this.#core = { calls, streams, clock, namespace, timeoutMs, closed: this.#closed.signal };
     this.#kv = new Kv(this.#core);
     this.#lanes = new Lanes(this.#core);
@@ -165,6 +170,11 @@ export class Client implements AsyncDisposable {
 
   leases(settings?: CallSettings): Promise<readonly bigint[]> {
     return this.#leaseCalls.leases(settings);
+  }
+
+  /** Who is in the cluster. */
+  members(settings?: CallSettings): Promise<readonly MemberInfo[]> {
+    return memberList(this.#core.calls, settings);
   }
 
   /** Ends everything that is open: held things say why (`closed`), calls under way fail. Leases live on until their TTL is over. */

@@ -16,8 +16,11 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since 1970; may jump. */
   wallMs(): number;
-  /** Runs `step` once, not before `delayMs` have passed on the monotonic clock. */
-  after(delayMs: number, step: () => void): Timer;
+  /**
+   * Runs `step` once, not before `delayMs` have passed on the monotonic clock. `background`: nobody waits for it, so that it is no
+   * reason for the process to go on.
+   */
+  after(delayMs: number, step: () => void, background?: 'background'): Timer;
   /** In [0, 1): spreads what would otherwise happen at once. */
   random(): number;
 }
@@ -29,12 +32,13 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   random: () => Math.random(),
-  after(delayMs, step) {
+  after(delayMs, step, background) {
     let timer: NodeJS.Timeout;
     const endMs = performance.now() + delayMs;
     const wait = (): void => {
       const leftMs = endMs - performance.now();
       timer = leftMs > timerMsMax ? setTimeout(wait, timerMsMax) : setTimeout(step, Math.max(0, leftMs));
+      if (background !== undefined) timer.unref();
     };
     wait();
     return { cancel: () => clearTimeout(timer) };

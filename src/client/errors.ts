@@ -108,6 +108,9 @@ interface Row {
   readonly fate?: Fate;
 }
 
+/** etcd's words for a call without a token where one is needed. */
+const nameless = 'user name is empty';
+
 /** Server texts by what they contain, most telling first. All are refusals unless a row says otherwise. */
 const rows: readonly Row[] = [
   { text: 'requested lease not found', code: 'lease_not_found' },
@@ -127,12 +130,15 @@ const rows: readonly Row[] = [
   // etcd refuses with these before it proposes; ours holds requests without a leader and never proposes those it refuses so.
   { text: 'etcdserver: no leader', code: 'no_leader', retryable: true },
   { text: 'etcdserver: not leader', code: 'not_leader', retryable: true },
+  // The member's own Raft did not take it; etcd has no code for that.
+  { text: 'raft proposal dropped', code: 'unavailable', retryable: true },
+  { text: 'rpc not supported for learner', code: 'unavailable', retryable: true },
   { text: 'authentication is not enabled', code: 'auth_not_enabled' },
   { text: 'authentication failed', code: 'auth_failed' },
   { text: 'invalid auth token', code: 'invalid_auth_token', retryable: true },
   { text: 'revision of auth store is old', code: 'invalid_auth_token', retryable: true },
   { text: 'permission denied', code: 'permission_denied' },
-  { text: 'user name is empty', code: 'permission_denied' },
+  { text: nameless, code: 'permission_denied' },
   { text: 'leader changed', code: 'unavailable', retryable: true, fate: 'unsettled' },
   { text: 'request timed out', code: 'unavailable', retryable: true, fate: 'unsettled' },
   { text: 'server stopped', code: 'unavailable', retryable: true, fate: 'unsettled' },
@@ -141,8 +147,9 @@ const rows: readonly Row[] = [
 /** What is left to say by the code alone. */
 function byCode({ grpcCode, message }: CallFailure): Row {
   switch (grpcCode) {
+    // The caller's own cancel is known without a server; this one came from a server, or a proxy, that went away.
     case grpcCodes.cancelled:
-      return { text: message, code: 'cancelled', fate: 'unsettled' };
+      return { text: message, code: 'unavailable', retryable: true, fate: 'unsettled' };
     case grpcCodes.invalidArgument:
       return { text: message, code: 'invalid_argument' };
     case grpcCodes.deadlineExceeded:
@@ -175,9 +182,14 @@ export function leaseError(failure: CallFailure, kind: 'read' | 'write'): LeaseE
   });
 }
 
+/** A member wants to know who asks, and does not take the answer it got: another token may help. */
+export function asksForToken({ code, message }: LeaseError): boolean {
+  return code === 'invalid_auth_token' || message.includes(nameless);
+}
+
 /** The error of whatever was closed. */
-export function closedError(what: string): LeaseError {
-  return new LeaseError('closed', `${what} is closed`);
+export function closedError(what: string, mayHaveApplied = false): LeaseError {
+  return new LeaseError('closed', `${what} is closed`, { mayHaveApplied });
 }
 
 /** The error of a call whose own signal fired; its reason is the cause. */

@@ -3,12 +3,13 @@
  * again until their time is over; any other write only where it certainly was not applied.
  */
 import { type Clock, sleep } from '../clock.ts';
-import { CallFailure, cancelledError, LeaseError, leaseError } from '../errors.ts';
+import { asksForToken, CallFailure, cancelledError, closedError, LeaseError, leaseError } from '../errors.ts';
 import { type Duration, durationMs } from '../values.ts';
 import { type RequestOf, type ResponseOf, wireCall } from '../wire/codec.ts';
 import type { CallName } from '../wire/schema.ts';
 import type { Channel, Metadata } from './channel.ts';
 import type { Members } from './members.ts';
+import type { Patience } from './patience.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What every call of the library takes. */
@@ -32,6 +33,8 @@ export interface CallPlan {
 
 /** One attempt, where there is another member to ask. */
 const attemptMsMax = 3_000;
+/** A member that has not answered by then has failed; one that was given less time has not. */
+const silentMsMin = 1_000;
 const pauseMsMin = 20;
 const pauseMsMax = 500;
 
@@ -64,10 +67,10 @@ export class Calls {
       try {
         return wire.decode(await this.#attempt(wire.path, body, plan, endMs, signal));
       } catch (cause) {
-        const error = errorOf(cause, plan.kind, signal, mayHaveApplied);
+        const error = this.#errorOf(cause, plan.kind, signal, mayHaveApplied);
         mayHaveApplied = error.mayHaveApplied;
         const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** attempt) * (0.5 + this.#clock.random());
-        const again = error.retryable && (plan.kind !== 'once' || !mayHaveApplied);
+        const again = this.#mayBeRetried(error) && (plan.kind !== 'once' || !mayHaveApplied);
         if (!again || this.#clock.monotonicMs() + pauseMs >= endMs) throw error;
         await sleep(this.#clock, pauseMs, signal);
         if (signal?.aborted === true) throw cancelledError(signal, mayHaveApplied);
@@ -76,17 +79,19 @@ export class Calls {
   }
 
   /** What goes with every call and stream: that the member must know a leader, and who asks. */
-  async metadata(settings: { readonly withoutLeader: boolean; readonly timeoutMs: number }): Promise<Metadata> {
-    const token = await this.#tokens?.current(settings.timeoutMs);
+  async metadata(settings: Patience & { readonly withoutLeader: boolean }): Promise<Metadata> {
+    const token = await this.#tokens?.current(settings);
     return {
       ...(settings.withoutLeader ? {} : { hasleader: 'true' }),
       ...(token === undefined ? {} : { token }),
     };
   }
 
-  /** A member called the token invalid; the next call fetches another. */
-  tokenRefused(): void {
-    this.#tokens?.refused();
+  /** A call or stream on this channel, with this metadata, came to that error: what it says about the member, and about who we are. */
+  learn(channel: Channel, metadata: Metadata, error: LeaseError): void {
+    if (asksForToken(error)) this.#tokens?.refused(metadata['token']);
+    if (error.code === 'unavailable' || error.code === 'no_leader') this.#members.failed(channel, error);
+    else this.#members.worked(channel);
   }
 
   async #attempt(
@@ -96,38 +101,40 @@ export class Calls {
     endMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const leftMs = (): number => Math.max(0, endMs - this.#clock.monotonicMs());
-    const metadata = await this.metadata({ withoutLeader: plan.withoutLeader === true, timeoutMs: leftMs() });
-    const channel = await this.#members.choose({ timeoutMs: leftMs(), signal });
+    const patience = (): Patience => ({ timeoutMs: Math.max(0, endMs - this.#clock.monotonicMs()), signal });
+    const metadata = await this.metadata({ withoutLeader: plan.withoutLeader === true, ...patience() });
+    const channel = await this.#members.choose(patience());
     const mayMove = plan.kind !== 'once' && this.#members.channels.length > 1;
-    const timeoutMs = mayMove ? Math.min(leftMs(), attemptMsMax) : leftMs();
+    const timeoutMs = Math.min(patience().timeoutMs, mayMove ? attemptMsMax : Number.POSITIVE_INFINITY);
     plan.onAttempt?.();
     try {
       const answer = await channel.unary(path, body, { metadata, timeoutMs, signal });
       this.#members.worked(channel);
       return answer;
-    } catch (error) {
-      this.#learn(channel, error);
-      throw error;
+    } catch (failure) {
+      if (failure instanceof CallFailure && signal?.aborted !== true) {
+        const error = leaseError(failure, 'write');
+        if (error.code !== 'timeout') this.learn(channel, metadata, error);
+        else if (timeoutMs >= silentMsMin) this.#members.failed(channel, error);
+      }
+      throw failure;
     }
   }
 
-  /** What a failure says about the member, and about who we are. */
-  #learn(channel: Channel, failure: unknown): void {
-    if (!(failure instanceof CallFailure)) return;
-    const { code } = leaseError(failure, 'write');
-    if (code === 'invalid_auth_token') this.tokenRefused();
-    if (code === 'unavailable' || code === 'no_leader' || code === 'timeout') this.#members.failed(channel);
-    else this.#members.worked(channel);
+  #mayBeRetried(error: LeaseError): boolean {
+    if (asksForToken(error)) return this.#tokens !== undefined;
+    return error.retryable;
   }
-}
 
-/** The error a caller gets; once an attempt may have been applied, no later refusal takes that back. */
-function errorOf(cause: unknown, kind: CallKind, signal: AbortSignal | undefined, applied: boolean): LeaseError {
-  const error = cause instanceof CallFailure ? leaseError(cause, kind === 'read' ? 'read' : 'write') : cause;
-  if (!(error instanceof LeaseError)) throw error;
-  if (signal?.aborted === true) return cancelledError(signal, applied || error.mayHaveApplied);
-  if (!applied || error.mayHaveApplied) return error;
-  const { code, message, retryable } = error;
-  return new LeaseError(code, message, { retryable, mayHaveApplied: true, cause });
+  /** The error a caller gets; once an attempt may have been applied, no later refusal takes that back. */
+  #errorOf(cause: unknown, kind: CallKind, signal: AbortSignal | undefined, applied: boolean): LeaseError {
+    const error = cause instanceof CallFailure ? leaseError(cause, kind === 'read' ? 'read' : 'write') : cause;
+    if (!(error instanceof LeaseError)) throw error;
+    const mayHaveApplied = applied || error.mayHaveApplied;
+    if (this.#members.closed.aborted) return closedError('the client', mayHaveApplied);
+    if (signal?.aborted === true) return cancelledError(signal, mayHaveApplied);
+    if (mayHaveApplied === error.mayHaveApplied) return error;
+    const { code, message, retryable } = error;
+    return new LeaseError(code, message, { retryable, mayHaveApplied, cause });
+  }
 }

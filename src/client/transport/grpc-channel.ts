@@ -1,10 +1,11 @@
 /**
  * A channel over `@grpc/grpc-js`: one HTTP/2 connection, with pings that notice a peer that is gone without a word. Moves bytes and
- * knows no message.
+ * knows no message. Says of each failed call whether any of it can have left (`CallFailure.sent`), which decides whether a write
+ * may be made again.
  */
 import * as grpc from '@grpc/grpc-js';
 import { onAbort } from '../abort.ts';
-import { CallFailure, grpcCodes } from '../errors.ts';
+import { CallFailure, grpcCodes, LeaseError } from '../errors.ts';
 import type { Channel, Connect, Metadata, StreamCall, StreamSink, UnaryOptions } from './channel.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 
@@ -21,14 +22,19 @@ export interface TlsOptions {
 export interface GrpcChannelOptions {
   /** TLS for endpoints without a scheme, and what `https://` ones are checked with. */
   readonly tls?: TlsOptions | undefined;
-  /** Silence after which a connection is pinged; it is given up when the ping is not answered in as much again. */
+  /** Silence after which a connection with something under way is pinged. */
   readonly pingMs: number;
 }
 
 const identity = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const deserialize = (bytes: Buffer): Uint8Array => bytes;
 
-/** The library's usual way to a member. */
+/** A ping is answered within this, or the connection is given up; less if pings are asked for more often. */
+const pingAnswerMsMax = 4_000;
+/** A method that nobody has; only asked to hear from grpc-js why there is no connection. */
+const nowhere = '/leasehold.client/Unreachable';
+
+/** The library's usual way to a member. Throws `invalid_argument` for TLS material that is none. */
 export function grpcConnect(options: GrpcChannelOptions): Connect {
   return (endpoint) => new GrpcChannel(parseEndpoint(endpoint, options.tls !== undefined), options);
 }
@@ -36,13 +42,14 @@ export function grpcConnect(options: GrpcChannelOptions): Connect {
 class GrpcChannel implements Channel {
   readonly endpoint: string;
   readonly #client: grpc.Client;
+  readonly #calls = new Set<{ cancel(): void }>();
+  #isClosed = false;
 
   constructor({ endpoint, target, secure }: Endpoint, { tls = {}, pingMs }: GrpcChannelOptions) {
     this.endpoint = endpoint;
-    const credentials = secure
-      ? grpc.credentials.createSsl(bufferOf(tls.ca), bufferOf(tls.key), bufferOf(tls.cert))
-      : grpc.credentials.createInsecure();
-    this.#client = new grpc.Client(target, credentials, {
+    const credentials = secure ? secureCredentials(tls) : grpc.credentials.createInsecure();
+    // With a scheme of its own, as grpc-js would take a host named `unix` or `xds` for one.
+    this.#client = new grpc.Client(`dns:///${target}`, credentials, {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
       'grpc.enable_http_proxy': 0,
@@ -50,30 +57,49 @@ class GrpcChannel implements Channel {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.min_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
+      'grpc.dns_min_time_between_resolutions_ms': 1_000,
       'grpc.keepalive_time_ms': pingMs,
-      'grpc.keepalive_timeout_ms': pingMs,
+      'grpc.keepalive_timeout_ms': Math.min(pingMs, pingAnswerMsMax),
       'grpc.service_config_disable_resolution': 1,
       'grpc.enable_retries': 0,
+      'grpc.default_authority': target,
       ...(tls.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
     });
   }
 
   ready(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const channel = this.#client.getChannel();
+    const deadline = Date.now() + timeoutMs;
     return new Promise((resolve, reject) => {
-      const cancelled = (): void => reject(new CallFailure(grpcCodes.cancelled, 'cancelled', false));
-      if (signal?.aborted === true) return cancelled();
-      const undo = signal === undefined ? () => {} : onAbort(signal, cancelled);
-      this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
+      let undo = (): void => {};
+      const over = (failure?: CallFailure): void => {
         undo();
-        if (error === undefined || error === null) resolve();
-        else reject(new CallFailure(grpcCodes.unavailable, `no connection to ${this.endpoint}`, false));
-      });
+        if (failure === undefined) resolve();
+        else reject(failure);
+      };
+      const cancelled = (): void => over(new CallFailure(grpcCodes.cancelled, 'cancelled', false));
+      const failed = (why: string): void =>
+        over(new CallFailure(grpcCodes.unavailable, `no connection to ${this.endpoint}${why}`, false));
+      const look = (): void => {
+        if (signal?.aborted === true) return;
+        const state = channel.getConnectivityState(!this.#isClosed);
+        if (state === grpc.connectivityState.READY) over();
+        else if (state === grpc.connectivityState.TRANSIENT_FAILURE) void this.#whyNot(deadline).then(failed);
+        else if (state === grpc.connectivityState.SHUTDOWN) failed(': closed');
+        else
+          channel.watchConnectivityState(state, deadline, (late) => (late === undefined ? look() : failed(' in time')));
+      };
+      if (signal !== undefined) undo = onAbort(signal, cancelled);
+      if (this.#isClosed) failed(': closed');
+      else look();
     });
   }
 
-  unary(path: string, request: Uint8Array, { metadata, timeoutMs, signal }: UnaryOptions): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const deadline = Date.now() + timeoutMs;
+  async unary(path: string, request: Uint8Array, { metadata, timeoutMs, signal }: UnaryOptions): Promise<Uint8Array> {
+    if (this.#isClosed) throw new CallFailure(grpcCodes.unavailable, 'the channel is closed', false);
+    if (signal?.aborted === true) throw new CallFailure(grpcCodes.cancelled, 'cancelled', false);
+    const leaving = new Leaving();
+    return await new Promise((resolve, reject) => {
       let undo = (): void => {};
       const call = this.#client.makeUnaryRequest(
         path,
@@ -81,25 +107,81 @@ class GrpcChannel implements Channel {
         deserialize,
         request,
         metadataOf(metadata),
-        { deadline },
+        { deadline: Date.now() + timeoutMs, credentials: leaving.credentials },
         (error, answer) => {
           undo();
-          if (error !== null) reject(failureOf(error));
+          this.#calls.delete(call);
+          if (error !== null) reject(failureOf(error, leaving.hasLeft));
           else resolve(answer ?? new Uint8Array());
         },
       );
+      this.#calls.add(call);
       if (signal !== undefined) undo = onAbort(signal, () => call.cancel());
     });
   }
 
   stream(path: string, metadata: Metadata, sink: StreamSink): StreamCall {
-    const call = this.#client.makeBidiStreamRequest(path, identity, deserialize, metadataOf(metadata));
-    return new GrpcStream(call, sink);
+    if (this.#isClosed) return stillborn(sink);
+    const leaving = new Leaving();
+    const { credentials } = leaving;
+    const call = this.#client.makeBidiStreamRequest(path, identity, deserialize, metadataOf(metadata), { credentials });
+    const stream = new GrpcStream(call, leaving, {
+      message: (bytes) => sink.message(bytes),
+      end: (failure) => {
+        this.#calls.delete(stream);
+        sink.end(failure);
+      },
+    });
+    this.#calls.add(stream);
+    return stream;
   }
 
   close(): void {
+    this.#isClosed = true;
+    // grpc-js lets what is under way come to its end, which a stream never does.
+    for (const call of [...this.#calls]) call.cancel();
     this.#client.close();
   }
+
+  /** Why there is no connection, which grpc-js tells only to calls. */
+  #whyNot(deadline: number): Promise<string> {
+    return new Promise((resolve) => {
+      const empty = new Uint8Array();
+      this.#client.makeUnaryRequest(nowhere, identity, deserialize, empty, { deadline }, (error) => {
+        const details = error?.details ?? '';
+        const why = /Last error: (?:Error: )?(.*?)\.?(?: Resolution note: .*)?$/s.exec(details)?.[1] ?? details;
+        resolve(why === '' ? '' : `: ${why}`);
+      });
+    });
+  }
+}
+
+/** A stream on a channel that is closed. */
+function stillborn(sink: StreamSink): StreamCall {
+  queueMicrotask(() => sink.end(new CallFailure(grpcCodes.unavailable, 'the channel is closed', false)));
+  const nothing = (): void => {};
+  return {
+    write: () => true,
+    whenWritable: () => Promise.resolve(),
+    end: nothing,
+    cancel: nothing,
+    pause: nothing,
+    resume: nothing,
+  };
+}
+
+const nothing = new grpc.Metadata();
+
+/**
+ * Whether a call has been given to a connection: from then on it may have left. grpc-js says so nowhere, but it asks for a call's
+ * credentials right before that, and only then.
+ */
+class Leaving {
+  hasLeft = false;
+  readonly credentials = grpc.credentials.createFromMetadataGenerator((_options, done) => {
+    this.hasLeft = true;
+    done(null, nothing);
+  });
 }
 
 class GrpcStream implements StreamCall {
@@ -107,22 +189,20 @@ class GrpcStream implements StreamCall {
   #over = false;
   #waiters: (() => void)[] = [];
 
-  constructor(call: grpc.ClientDuplexStream<Uint8Array, Uint8Array>, sink: StreamSink) {
+  constructor(call: grpc.ClientDuplexStream<Uint8Array, Uint8Array>, leaving: Leaving, { message, end }: StreamSink) {
     this.#call = call;
-    const end = (failure: CallFailure | undefined): void => {
+    const over = (failure: CallFailure | undefined): void => {
       if (this.#over) return;
       this.#over = true;
       this.#drained();
-      sink.end(failure);
+      end(failure);
     };
     call.on('data', (bytes: Uint8Array) => {
-      if (!this.#over) sink.message(bytes);
+      if (!this.#over) message(bytes);
     });
-    call.on('error', (error) => end(failureOf(error)));
-    call.on('status', ({ code, details }: grpc.StatusObject) => {
-      if (code === grpc.status.OK) end(undefined);
-      else end(new CallFailure(code, details, true));
-    });
+    // The status may overtake messages that wait for `resume`; the end of what is read does not.
+    call.on('end', () => setImmediate(() => over(undefined)));
+    call.on('error', (error) => over(failureOf(error, leaving.hasLeft)));
     call.on('drain', () => this.#drained());
   }
 
@@ -156,20 +236,36 @@ class GrpcStream implements StreamCall {
   }
 }
 
-/** grpc-js's words for calls that never left: nothing of them can have been applied. */
-const neverLeft =
-  /^(No connection established|Name resolution failed|Failed to connect|Channel closed|The pending stream)/;
+/** What grpc-js says when a connection breaks in a way that it does not know for one: no server writes that. */
+const broken = /^(Received RST_STREAM with code|Write error:|Write failed with error|No message received)/;
+/** HTTP/2's promise that nothing of the call was looked at. */
+const refusedStream = 'Stream refused by server';
 
-function failureOf(error: unknown): CallFailure {
+function failureOf(error: unknown, hasLeft: boolean): CallFailure {
   const { code, details, message } = error as Partial<grpc.ServiceError>;
-  if (typeof code !== 'number') return new CallFailure(grpcCodes.unknown, message ?? String(error), true);
-  return new CallFailure(code, details ?? message ?? '', !neverLeft.test(details ?? ''));
+  const text = details ?? message ?? String(error);
+  if (typeof code !== 'number') return new CallFailure(grpcCodes.unknown, text, hasLeft);
+  const isBroken = code === grpcCodes.internal && broken.test(text);
+  return new CallFailure(isBroken ? grpcCodes.unavailable : code, text, hasLeft && text !== refusedStream);
 }
 
 function metadataOf(entries: Metadata): grpc.Metadata {
   const metadata = new grpc.Metadata();
   for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
   return metadata;
+}
+
+function secureCredentials({ ca, cert, key }: TlsOptions): grpc.ChannelCredentials {
+  if ((cert === undefined) !== (key === undefined))
+    throw new LeaseError('invalid_argument', 'tls.cert and tls.key go together: give both, or neither');
+  try {
+    return grpc.credentials.createSsl(bufferOf(ca), bufferOf(key), bufferOf(cert));
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new LeaseError('invalid_argument', `tls: ca, cert or key is no PEM, or they do not fit: ${message}`, {
+      cause,
+    });
+  }
 }
 
 function bufferOf(pem: Uint8Array | string | undefined): Buffer | null {

@@ -4,14 +4,9 @@
  */
 import { onAbort } from '../abort.ts';
 import { type Clock, sleep } from '../clock.ts';
-import { CallFailure, closedError, grpcCodes, type LeaseError, leaseError } from '../errors.ts';
+import { closedError, type LeaseError } from '../errors.ts';
 import type { Channel, Connect } from './channel.ts';
-
-/** How long a caller waits, and whether it still does. */
-export interface Patience {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
+import { type Patience, patiently } from './patience.ts';
 
 /** Between the start of one attempt to connect and the next beside it. */
 const nextAttemptMs = 250;
@@ -19,6 +14,8 @@ const nextAttemptMs = 250;
 const connectMs = 3_000;
 const avoidMsMin = 100;
 const avoidMsMax = 5_000;
+/** Endpoints in all, those a cluster named for itself included. */
+const endpointsMax = 64;
 
 interface Endpoint {
   readonly channel: Channel;
@@ -26,47 +23,75 @@ interface Endpoint {
   failures: number;
   /** Others are preferred until then. */
   avoidedUntilMs: number;
+  /** Why it could not be reached when it was last tried. */
+  trouble: string | undefined;
 }
 
 export class Members {
+  readonly #connect: Connect;
   readonly #clock: Clock;
-  readonly #endpoints: readonly Endpoint[];
+  readonly #endpoints: Endpoint[] = [];
   readonly #closed = new AbortController();
+  readonly #listeners: (() => void)[] = [];
   #current: Endpoint | undefined;
   /** The choice under way, shared by all who wait for it. */
   #choosing: Promise<Endpoint> | undefined;
 
   constructor(endpoints: readonly string[], connect: Connect, clock: Clock) {
+    this.#connect = connect;
     this.#clock = clock;
-    this.#endpoints = endpoints.map((endpoint) => ({
-      channel: connect(endpoint),
-      failures: 0,
-      avoidedUntilMs: Number.NEGATIVE_INFINITY,
-    }));
+    for (const endpoint of endpoints) this.add(endpoint);
+  }
+
+  /** One more to choose from; nothing, if it is known or there are too many. */
+  add(endpoint: string): void {
+    if (this.#endpoints.length >= endpointsMax || this.#closed.signal.aborted) return;
+    if (this.#endpoints.some(({ channel }) => channel.endpoint === endpoint)) return;
+    const channel = this.#connect(endpoint);
+    this.#endpoints.push({ channel, failures: 0, avoidedUntilMs: Number.NEGATIVE_INFINITY, trouble: undefined });
   }
 
   /** The channel to use now. Rejects with a `LeaseError`: `unavailable` when none could be reached in time, `cancelled`, `closed`. */
-  async choose({ timeoutMs, signal }: Patience): Promise<Channel> {
+  async choose(patience: Patience): Promise<Channel> {
     if (this.#closed.signal.aborted) throw closedError('the client');
     if (this.#current !== undefined) return this.#current.channel;
     this.#choosing ??= this.#race().finally(() => {
       this.#choosing = undefined;
     });
-    return await patiently(this.#clock, this.#choosing, { timeoutMs, signal });
+    const { channel } = await patiently(this.#clock, this.#choosing, patience, () => this.#trouble());
+    return channel;
   }
 
-  /** A call on this channel failed in a way that another member may not. It is not chosen again for a while, if there is another. */
-  failed(channel: Channel): void {
-    const endpoint = this.#endpoints.find((each) => each.channel === channel);
+  /**
+   * A call on this channel failed in a way that another member may not. It is not chosen again for a while, if there is another.
+   * Calls that fail together count once.
+   */
+  failed(channel: Channel, error?: LeaseError): void {
+    const endpoint = this.#endpointOf(channel);
     if (endpoint === undefined) return;
-    if (this.#current === endpoint) this.#current = undefined;
-    this.#avoid(endpoint);
+    endpoint.trouble = error?.message;
+    if (endpoint.avoidedUntilMs <= this.#clock.monotonicMs()) this.#avoid(endpoint);
+    if (this.#current !== endpoint) return;
+    this.#current = undefined;
+    this.#tell();
   }
 
   /** A call on this channel was answered. */
   worked(channel: Channel): void {
-    const endpoint = this.#endpoints.find((each) => each.channel === channel);
+    const endpoint = this.#endpointOf(channel);
     if (endpoint !== undefined) endpoint.failures = 0;
+  }
+
+  /** New calls and streams go here from now on, unless it has failed lately. */
+  prefer(channel: Channel): void {
+    const endpoint = this.#endpointOf(channel);
+    if (endpoint === undefined || endpoint.avoidedUntilMs > this.#clock.monotonicMs()) return;
+    if (!this.#closed.signal.aborted) this.#current = endpoint;
+  }
+
+  /** Hears each time a member was chosen anew, and each time the chosen one failed. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** All of them, for those who ask each one. */
@@ -74,9 +99,27 @@ export class Members {
     return this.#endpoints.map(({ channel }) => channel);
   }
 
+  /** Fires when the client is closed. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
   close(): void {
     this.#closed.abort();
     for (const { channel } of this.#endpoints) channel.close();
+  }
+
+  #endpointOf(channel: Channel): Endpoint | undefined {
+    return this.#endpoints.find((each) => each.channel === channel);
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #trouble(): string {
+    const troubles = this.#endpoints.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble]));
+    return ['no member could be reached in time', ...new Set(troubles)].join('; ');
   }
 
   #avoid(endpoint: Endpoint): void {
@@ -90,33 +133,44 @@ export class Members {
     const { signal } = this.#closed;
     for (;;) {
       const tries: Promise<Endpoint | undefined>[] = [];
-      const won = new AbortController();
+      const over = new AbortController();
+      const undo = onAbort(signal, () => over.abort());
       let winner: Endpoint | undefined;
       for (const endpoint of this.#order()) {
         if (signal.aborted) break;
         tries.push(
-          endpoint.channel.ready(connectMs, signal).then(
-            () => {
-              winner ??= endpoint;
-              won.abort();
-              return endpoint;
-            },
-            () => {
-              this.#avoid(endpoint);
-              return undefined;
-            },
-          ),
+          this.#reached(endpoint, over.signal).then((reached) => {
+            if (reached) winner ??= endpoint;
+            return reached ? endpoint : undefined;
+          }),
         );
-        await Promise.race([sleep(this.#clock, nextAttemptMs, won.signal), Promise.all(tries)]);
+        await Promise.race([sleep(this.#clock, nextAttemptMs, over.signal), firstOf(tries), Promise.all(tries)]);
         if (winner !== undefined) break;
       }
-      if (winner === undefined) await Promise.race([Promise.all(tries), firstOf(tries)]);
+      if (winner === undefined) await Promise.race([firstOf(tries), Promise.all(tries)]);
+      // Also ends the sleep, and the attempts that came second.
+      over.abort();
+      undo();
       if (signal.aborted) throw closedError('the client');
       if (winner !== undefined) {
         this.#current = winner;
+        this.#tell();
         return winner;
       }
       await sleep(this.#clock, avoidMsMin * (0.5 + this.#clock.random()), signal);
+    }
+  }
+
+  async #reached(endpoint: Endpoint, signal: AbortSignal): Promise<boolean> {
+    try {
+      await endpoint.channel.ready(connectMs, signal);
+      endpoint.trouble = undefined;
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      endpoint.trouble = (error as Error).message;
+      this.#avoid(endpoint);
+      return false;
     }
   }
 
@@ -134,33 +188,5 @@ export class Members {
 function firstOf(tries: readonly Promise<Endpoint | undefined>[]): Promise<void> {
   return new Promise((resolve) => {
     for (const each of tries) void each.then((endpoint) => endpoint !== undefined && resolve());
-  });
-}
-
-/** The choice, or the error of a caller whose patience is at its end; the choice goes on for the others. */
-function patiently(clock: Clock, choosing: Promise<Endpoint>, { timeoutMs, signal }: Patience): Promise<Channel> {
-  return new Promise((resolve, reject) => {
-    const failed = (code: number, text: string): void => {
-      over();
-      reject(leaseError(new CallFailure(code, text, false), 'write'));
-    };
-    const cancelled = (): void => failed(grpcCodes.cancelled, 'cancelled by the caller');
-    const timer = clock.after(timeoutMs, () => failed(grpcCodes.unavailable, 'no member could be reached in time'));
-    let undo = (): void => {};
-    const over = (): void => {
-      timer.cancel();
-      undo();
-    };
-    choosing.then(
-      ({ channel }) => {
-        over();
-        resolve(channel);
-      },
-      (error: LeaseError) => {
-        over();
-        reject(error);
-      },
-    );
-    if (signal !== undefined) undo = onAbort(signal, cancelled);
   });
 }

@@ -1,10 +1,11 @@
 /** Opens streams on the chosen member, with what goes along on every call. Who uses one decides what its end means. */
-import type { LeaseError } from '../errors.ts';
+import { asksForToken, type LeaseError } from '../errors.ts';
 import type { CallName } from '../wire/schema.ts';
 import { calls as table } from '../wire/schema.ts';
 import type { Calls } from './calls.ts';
-import type { Channel, StreamCall, StreamSink } from './channel.ts';
-import type { Members, Patience } from './members.ts';
+import type { Channel, Metadata, StreamCall, StreamSink } from './channel.ts';
+import type { Members } from './members.ts';
+import type { Patience } from './patience.ts';
 
 export interface OpenStream {
   readonly call: StreamCall;
@@ -15,6 +16,8 @@ export interface OpenStream {
 export class Streams {
   readonly #members: Members;
   readonly #calls: Calls;
+  /** What the newest stream of a channel was opened with. */
+  readonly #sent = new WeakMap<Channel, Metadata>();
 
   constructor(members: Members, calls: Calls) {
     this.#members = members;
@@ -32,8 +35,9 @@ export class Streams {
     sink: StreamSink,
     { timeoutMs, signal }: Patience,
   ): Promise<OpenStream> {
-    const metadata = await this.#calls.metadata({ withoutLeader: false, timeoutMs });
+    const metadata = await this.#calls.metadata({ withoutLeader: false, timeoutMs, signal });
     const channel = await this.#members.choose({ timeoutMs, signal });
+    this.#sent.set(channel, metadata);
     return { call: channel.stream(typeof path === 'string' ? path : path(channel), metadata, sink), channel };
   }
 
@@ -42,9 +46,12 @@ export class Streams {
     this.#members.worked(channel);
   }
 
-  /** A stream of this channel ended with that error. */
+  /**
+   * A stream of this channel ended with that error, or what was asked on it did. Where the token was not taken, the next stream
+   * comes with another; else the next one goes to another member, if there is one.
+   */
   failed(channel: Channel, error: LeaseError): void {
-    if (error.code === 'invalid_auth_token') this.#calls.tokenRefused();
-    else this.#members.failed(channel);
+    if (asksForToken(error)) this.#calls.learn(channel, this.#sent.get(channel) ?? {}, error);
+    else this.#members.failed(channel, error);
   }
 }

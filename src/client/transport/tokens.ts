@@ -2,61 +2,66 @@
  * The token of a user with a password: fetched when it is first needed, once for all who wait, and again when a member calls it
  * invalid. Owns no retry: who was refused asks again.
  */
-import { CallFailure, LeaseError, leaseError } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+import { CallFailure, leaseError } from '../errors.ts';
 import { decode, encode } from '../wire/codec.ts';
 import { calls } from '../wire/schema.ts';
 import type { Members } from './members.ts';
+import { type Patience, patiently } from './patience.ts';
 
 export interface Credentials {
   readonly user: string;
   readonly password: string;
 }
 
+/** One attempt to get a token, whoever waits for it. Members hash passwords slowly on purpose. */
+const fetchMsMax = 5_000;
+
 export class Tokens {
   readonly #members: Members;
   readonly #credentials: Credentials;
-  #token: string | undefined;
-  /** The members check nobody: a token is neither to be had nor needed. */
-  #unneeded = false;
-  #fetching: Promise<void> | undefined;
+  readonly #clock: Clock;
+  /** Undefined within: the members check nobody, a token is neither to be had nor needed. */
+  #held: { readonly token: string | undefined } | undefined;
+  #fetching: Promise<string | undefined> | undefined;
 
-  constructor(members: Members, credentials: Credentials) {
+  constructor(members: Members, credentials: Credentials, clock: Clock) {
     this.#members = members;
     this.#credentials = credentials;
+    this.#clock = clock;
   }
 
   /** The token to send; undefined where authentication is off. Rejects with a `LeaseError`. */
-  async current(timeoutMs: number): Promise<string | undefined> {
-    while (this.#token === undefined && !this.#unneeded) {
-      this.#fetching ??= this.#fetch(timeoutMs).finally(() => {
-        this.#fetching = undefined;
-      });
-      await this.#fetching;
-    }
-    return this.#token;
+  async current(patience: Patience): Promise<string | undefined> {
+    if (this.#held !== undefined) return this.#held.token;
+    this.#fetching ??= this.#fetch().finally(() => {
+      this.#fetching = undefined;
+    });
+    return await patiently(this.#clock, this.#fetching, patience, () => 'no member gave out a token in time');
   }
 
-  /** A member called the token invalid: the next call fetches another. */
-  refused(): void {
-    this.#token = undefined;
-    this.#unneeded = false;
+  /** A member did not take this token: the next call fetches another, unless that has happened already. */
+  refused(token: string | undefined): void {
+    if (this.#held?.token === token) this.#held = undefined;
   }
 
-  async #fetch(timeoutMs: number): Promise<void> {
+  async #fetch(): Promise<string | undefined> {
     const { user: name, password } = this.#credentials;
-    const channel = await this.#members.choose({ timeoutMs });
+    const channel = await this.#members.choose({ timeoutMs: fetchMsMax });
+    const request = encode('AuthenticateRequest', { name, password });
+    const options = { metadata: {}, timeoutMs: fetchMsMax };
     try {
-      const request = encode('AuthenticateRequest', { name, password });
-      const answer = await channel.unary(calls.authenticate[0], request, { metadata: {}, timeoutMs });
-      this.#token = decode('AuthenticateResponse', answer).token;
+      const answer = await channel.unary(calls.authenticate[0], request, options);
+      this.#held = { token: decode('AuthenticateResponse', answer).token };
     } catch (cause) {
       if (!(cause instanceof CallFailure)) throw cause;
       const error = leaseError(cause, 'read');
-      if (error.code === 'auth_not_enabled') this.#unneeded = true;
-      else {
-        if (error instanceof LeaseError && error.code === 'unavailable') this.#members.failed(channel);
+      if (error.code !== 'auth_not_enabled') {
+        if (error.retryable) this.#members.failed(channel, error);
         throw error;
       }
+      this.#held = { token: undefined };
     }
+    return this.#held.token;
   }
 }
