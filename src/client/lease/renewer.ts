@@ -36,6 +36,8 @@ export class Renewer {
   /** How far the wall clock was ahead of the monotonic one when both were read last. */
   #wallAheadMs: number;
   #idleSinceMs = 0;
+  /** The last alarm was late, and what it should have done was put off. */
+  #stalled = false;
   #closed = false;
   /** What the stream failed with, until something is answered again. */
   #cause: LeaseError | undefined;
@@ -48,11 +50,6 @@ export class Renewer {
     const { monotonicMs, wallMs } = instantOf(core.clock);
     this.#wallAheadMs = wallMs - monotonicMs;
     onAbort(core.closed, () => this.#close());
-  }
-
-  /** Leases that are kept. */
-  get size(): number {
-    return this.#leases.size;
   }
 
   /** Sendings so far: an answer to a later one is news to who asks now. */
@@ -68,7 +65,12 @@ export class Renewer {
   /** Keeps a lease for one more keeper, until `drop`. Of a closed client, it ends at once. */
   keep(id: bigint, keeper: Keeper, { known, patienceMs }: Keeping): Kept {
     const { clock } = this.#core;
-    const before = this.#leases.get(id);
+    let before = this.#leases.get(id);
+    if (before !== undefined && known !== undefined && before.since.monotonicMs < known.sent.monotonicMs) {
+      // The id could be granted again only because its former life was over.
+      this.#end(before, this.#goneReason(before));
+      before = undefined;
+    }
     const kept = before ?? new Kept(id, instantOf(clock), patienceMs, this.#stream.bursts + 1);
     kept.keepers.push(keeper);
     if (this.#closed) {
@@ -166,12 +168,11 @@ export class Renewer {
       const sentMs = this.#core.clock.monotonicMs();
       for (const kept of this.#ready) {
         this.#ready.delete(kept);
-        if (this.#stream.asked(kept.id) !== undefined) kept.wantedFrom = this.#stream.bursts + 1;
         // What is over is not asked for, so that nobody is told later that it was alive.
-        else if (this.held(kept)) {
-          ids.push(kept.id);
-          if (kept.known) this.#renewAt(kept, nextDueMs(kept.dueMs, sentMs, kept.ttlMs));
-        }
+        if (!this.held(kept)) continue;
+        if (this.#stream.asked(kept.id) === undefined) ids.push(kept.id);
+        else kept.wantedFrom = this.#stream.bursts + 1;
+        if (kept.known) this.#renewAt(kept, nextDueMs(kept.dueMs, sentMs, kept.ttlMs));
         if (ids.length === room) break;
       }
       if (ids.length > 0) this.#stream.ask(ids);
@@ -196,9 +197,7 @@ export class Renewer {
     this.#shortest.change(before, ttlMs);
     this.#schedule.watchDeadline(kept);
     if (this.#ready.has(kept)) kept.dueMs = sent.monotonicMs;
-    else {
-      this.#renewAt(kept, firstDueMs(sent.monotonicMs, ttlMs, this.#core.clock.random()));
-    }
+    else this.#renewAt(kept, firstDueMs(sent.monotonicMs, ttlMs, this.#core.clock.random()));
     this.#arm();
   }
 
@@ -208,31 +207,39 @@ export class Renewer {
     this.#schedule.renewAt(kept, dueMs);
   }
 
-  #renewalDue(kept: Kept): void {
+  #renewalDue(kept: Kept, nowMs: number): void {
     this.#ready.add(kept);
-    const asked = this.#stream.asked(kept.id);
-    if (asked === undefined || asked.number < kept.fromBurst) return;
-    this.#stream.fail(`a renewal was not answered in ${Math.round(periodMs(kept.ttlMs))} ms`);
+    const askedMs = this.#stream.asked(kept.id)?.sent.monotonicMs ?? nowMs;
+    if (nowMs - askedMs > 0.75 * periodMs(kept.ttlMs)) this.#stream.fail('a renewal was not answered in time');
   }
 
   #tick(lateMs: number): void {
     const { monotonicMs: nowMs, wallMs } = instantOf(this.#core.clock);
-    const jumpedMs = wallMs - nowMs - this.#wallAheadMs;
-    this.#wallAheadMs = wallMs - nowMs;
-    if (jumpedMs > jumpMs) for (const kept of [...this.#leases.values()]) this.held(kept);
+    this.#watchWall(wallMs - nowMs);
     this.#schedule.takeOver(nowMs, (kept) => this.#end(kept, 'unreachable'));
-    if (lateMs > stallMs) {
-      // Answers may lie in the socket, unread: they come first.
+    const stalled = lateMs > stallMs && !this.#stalled;
+    this.#stalled = stalled;
+    if (stalled) {
+      // Answers may lie in the socket, unread: they come first. Once, as this process may be slow for good.
       this.#stream.excuse(lateMs);
       this.#alarm.at(nowMs + graceMs);
       return;
     }
     const silentAtMs = this.#stream.silentAtMs();
     if (silentAtMs !== undefined && silentAtMs <= nowMs) this.#stream.fail('the member fell silent');
-    this.#schedule.takeRenewals(nowMs, (kept) => this.#renewalDue(kept));
+    this.#schedule.takeRenewals(nowMs, (kept) => this.#renewalDue(kept, nowMs));
     this.#flush();
     if (this.#leases.size === 0 && nowMs - this.#idleSinceMs >= idleMs) this.#stream.stop();
     this.#arm();
+  }
+
+  /** Where the wall clock went ahead of the monotonic one, every deadline has come nearer. */
+  #watchWall(aheadMs: number): void {
+    const jumpedMs = aheadMs - this.#wallAheadMs;
+    if (jumpedMs > 0 && jumpedMs <= jumpMs) return;
+    this.#wallAheadMs = aheadMs;
+    if (jumpedMs <= 0) return;
+    for (const kept of [...this.#leases.values()]) if (this.held(kept)) this.#schedule.watchDeadline(kept);
   }
 
   /** Sees to it that the next thing to do is done in time. */

@@ -144,6 +144,40 @@ test('a wall clock that jumps ahead counts: the machine may have slept', async (
   expect(signal.aborted).toBe(true);
 });
 
+test('a wall clock that jumps ahead by less brings the deadline nearer', async () => {
+  const [lease] = await leases(1, '10s');
+  await time.pass(5_000);
+  const { signal } = lease as Lease;
+  member.silent = true;
+  time.wallAheadMs += 3_000;
+  await time.pass(1_000);
+  const left = lease?.remaining as number;
+  expect(left).toBeLessThan(6_000);
+  await time.pass(left - 50);
+  expect(signal.aborted).toBe(false);
+  await time.pass(50);
+  expect(signal.aborted).toBe(true);
+});
+
+test('a process whose timers are always late renews all the same', async () => {
+  const [lease] = await leases(1, '10s');
+  for (let i = 0; i < 100; i++) {
+    time.stall(700);
+    await time.pass(1);
+  }
+  expect(lease?.held()).toBe(true);
+});
+
+test('an id that is granted again: its former holder has lost it', async () => {
+  const [first] = await leases(1, '10s');
+  await time.pass(1_000);
+  members.leases.delete(1n);
+  const [second] = await leases(1, '10s');
+  expect(first?.lost).toBe('revoked');
+  await time.pass(20_000);
+  expect(second?.held()).toBe(true);
+});
+
 test('an answer that lay in the socket while the process stood still counts from its sending', async () => {
   const [lease] = await leases(1, '10s');
   member.mute.add(1n);
