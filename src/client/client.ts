@@ -13,6 +13,11 @@ import type { Renewed } from './lease/kept.ts';
 import { type Lease, type LeaseOptions, type LeaseParts, makeLease } from './lease/lease.ts';
 import { type Granted, type GrantOptions, LeaseCalls, type TimeToLive } from './lease/lease-calls.ts';
 import { Renewer } from './lease/renewer.ts';
+import type { Election, ElectionOptions } from './lock/election.ts';
+import type { Held } from './lock/held.ts';
+import { Locking } from './lock/locking.ts';
+import type { LockOptions } from './lock/locks.ts';
+import type { Session, SessionOptions } from './lock/session.ts';
 import { type ClientOptions, settingsOf } from './options.ts';
 import { type CallSettings, Calls } from './transport/calls.ts';
 import { preferLeader } from './transport/leader-hint.ts';
@@ -36,6 +41,13 @@ export type { Condition, Txn, TxnOperation, TxnOperations, TxnResult } from './k
 export type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
 export type { LostReason, Renewed } from './lease/kept.ts';
 export type { Lease, LeaseLostEvent, LeaseOptions } from './lease/lease.ts';
+export type { CampaignOptions, Election, ElectionOptions } from './lock/election.ts';
+export type { Held } from './lock/held.ts';
+export type { Leader } from './lock/leaders.ts';
+export type { LockOptions } from './lock/locks.ts';
+export type { Session, SessionOptions } from './lock/session.ts';
+export type { Stoppable } from './lock/stoppable.ts';
+export type { Term } from './lock/term.ts';
 export type { MemberInfo } from './transport/member-list.ts';
 export { json } from './values.ts';
 export type { Change } from './watch/changes.ts';
@@ -49,6 +61,7 @@ export class Client implements AsyncDisposable {
   readonly #lanes: Lanes;
   readonly #leaseCalls: LeaseCalls;
   readonly #renewer: Renewer;
+  readonly #locking: Locking;
   readonly #members: Members;
   readonly #closed = new AbortController();
 
@@ -66,6 +79,7 @@ export class Client implements AsyncDisposable {
     this.#lanes = new Lanes(this.#core);
     this.#leaseCalls = new LeaseCalls(this.#core);
     this.#renewer = new Renewer(this.#core);
+    this.#locking = new Locking(this.#core, (ttl, settings) => this.lease({ ttl, ...settings }));
   }
 
   /** Makes a lease and keeps it alive until it is let go; see `Lease`. */
@@ -175,6 +189,44 @@ export class Client implements AsyncDisposable {
   /** Who is in the cluster. */
   members(settings?: CallSettings): Promise<readonly MemberInfo[]> {
     return memberList(this.#core.calls, settings);
+  }
+
+  /** One lease for all the locks, terms and registrations of a process; it is kept alive until it is closed or lost. */
+  session(options?: SessionOptions): Promise<Session> {
+    return this.#locking.session(options);
+  }
+
+  /**
+   * Waits for the lock, in the order of those who ask; then runs the body under it and gives it back, or returns it to be given back.
+   * Rejects with `cancelled` or `timeout` if the wait is given up, which leaves nothing behind, and with `lease_lost` if the session ends
+   * meanwhile. With a body: with its error, if it has one; else with that of giving back, which is `lease_lost` or `not_held` if the lock
+   * was lost before the body ended.
+   * @example
+   * await client.lock('invoice/42', { ttl: '15s', signal: request.signal }, async (held) => {
+   *   await db.query('update … where fence < $1', [held.token]);
+   * });
+   * await using held = await client.lock('report');
+   */
+  lock<T>(name: KeyLike, body: (held: Held) => T | Promise<T>): Promise<T>;
+  lock<T>(name: KeyLike, options: LockOptions, body: (held: Held) => T | Promise<T>): Promise<T>;
+  lock(name: KeyLike, options?: LockOptions): Promise<Held>;
+  lock<T>(
+    name: KeyLike,
+    ...[first, last]: readonly (LockOptions | ((held: Held) => T | Promise<T>) | undefined)[]
+  ): Promise<T | Held> {
+    const { locks } = this.#locking;
+    if (typeof first === 'function') return locks.during(name, {}, first);
+    return typeof last === 'function' ? locks.during(name, first ?? {}, last) : locks.lock(name, first ?? {});
+  }
+
+  /** The lock if it is free, else undefined; does not wait for those who hold it or queue. Give it back by `release` or `await using`. */
+  tryLock(name: KeyLike, options: LockOptions = {}): Promise<Held | undefined> {
+    return this.#locking.locks.tryLock(name, options);
+  }
+
+  /** The election of that name: to campaign in, to observe. */
+  election(name: KeyLike, options?: ElectionOptions): Election {
+    return this.#locking.election(name, options);
   }
 
   /** Ends everything that is open: held things say why (`closed`), calls under way fail. Leases live on until their TTL is over. */
