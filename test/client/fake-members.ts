@@ -141,6 +141,12 @@ export class FakeStream implements StreamCall {
 export class FakeMembers {
   readonly streams: FakeStream[] = [];
   readonly ranges: RangeRequest[] = [];
+  /** Methods of unary calls, in order. */
+  readonly asked: string[] = [];
+  /** How unary calls but ranges are answered. */
+  onOther: (path: string) => Uint8Array = (path) => {
+    throw new CallFailure(grpcCodes.unimplemented, path, true);
+  };
   /** How listings are answered. */
   onRange: (request: RangeRequest) => Sparse<RangeResponse> = () => ({ header: { revision: 1n } });
   /** Streams fail as soon as they are opened. */
@@ -150,7 +156,8 @@ export class FakeMembers {
     endpoint,
     ready: async () => {},
     unary: async (path, body) => {
-      if (path !== calls.range[0]) throw new CallFailure(grpcCodes.unimplemented, path, true);
+      this.asked.push(path);
+      if (path !== calls.range[0]) return this.onOther(path);
       const request = decode('RangeRequest', body);
       this.ranges.push(request);
       return encode('RangeResponse', this.onRange(request));

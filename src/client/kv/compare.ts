@@ -22,8 +22,8 @@ export interface Comparable<V> {
 }
 
 /**
- * What can be compared of a key. One that is not there has version, revisions and lease 0, and fails every compare of its value. Of a
- * range, every key must pass; a range without keys passes as one key that is not there.
+ * What can be compared of a key. One that is not there has version, revisions and lease 0, and fails every compare of
+ * its value. Of a range, every key must pass; a range without keys passes as one key that is not there.
  */
 export interface Comparables {
   /** 0 if the key is not there. */

@@ -1,6 +1,7 @@
 /**
- * What makes a write conditional on something that is still held: compares over full keys, made by locks, terms and leases, and put
- * into a txn with `client.txn().if(guard)`. Owns the shape alone, so that who makes a guard need not know txns.
+ * What makes a write conditional on something that is still held: compares over full keys, made by locks, terms and
+ * leases, and put into a txn with `client.txn().if(guard)`. Owns the shape alone, so that who makes a guard need not
+ * know txns.
  */
 import type { Sparse } from '../wire/codec.ts';
 import type { Compare } from '../wire/messages.ts';

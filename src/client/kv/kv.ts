@@ -1,6 +1,6 @@
 /**
- * Reading and writing keys. Reads are asked again until their time is over; a write is asked again only where it certainly was not
- * applied, and says in its error (`mayHaveApplied`) when that is not known.
+ * Reading and writing keys. Reads are asked again until their time is over; a write is asked again only where it
+ * certainly was not applied, and says in its error (`mayHaveApplied`) when that is not known.
  */
 import type { Core } from '../core.ts';
 import { LeaseError } from '../errors.ts';

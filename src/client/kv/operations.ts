@@ -1,6 +1,6 @@
 /**
- * The four things that can be asked about keys, each as a request, how its answer is read, and whether it changes anything. A plain call
- * and an operation of a txn are made of the same.
+ * The four things that can be asked about keys, each as a request, how its answer is read, and whether it changes
+ * anything. A plain call and an operation of a txn are made of the same.
  */
 import { LeaseError } from '../errors.ts';
 import {

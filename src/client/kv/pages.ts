@@ -1,6 +1,7 @@
 /**
- * A range read page by page as it was at one revision: that of the first page, unless another is asked for. When that revision is
- * compacted before the last page, it ends with `compacted`: what is left could only be read as it is now, and nobody was asked to mix.
+ * A range read page by page as it was at one revision: that of the first page, unless another is asked for. When that
+ * revision is compacted before the last page, it ends with `compacted`: what is left could only be read as it is now,
+ * and nobody was asked to mix.
  */
 import type { Core } from '../core.ts';
 import { LeaseError } from '../errors.ts';
@@ -27,7 +28,10 @@ const pageSizeDefault = 1_000;
 const attemptsMax = 5;
 const zero = Uint8Array.of(0);
 
-/** At least one page, the last of which may be empty. `settings` hold for each page. Keys come in the order of their bytes. */
+/**
+ * At least one page, the last of which may be empty. `settings` hold for each page. Keys come in the order of their
+ * bytes.
+ */
 export async function* listPages<T>(
   { calls, namespace }: Core,
   range: KeyRange,

@@ -1,6 +1,6 @@
 /**
- * A txn as it is written down and committed: conditions, then one of two branches, at one revision. It is sent once; one that only reads
- * is asked again as any read.
+ * A txn as it is written down and committed: conditions, then one of two branches, at one revision. It is sent once;
+ * one that only reads is asked again as any read.
  */
 import type { Core } from '../core.ts';
 import { LeaseError } from '../errors.ts';
@@ -42,7 +42,9 @@ export type TxnResult<S extends AnyOperations, F extends AnyOperations> =
 /** A guard, or what makes some of compares. */
 export type Condition = Guard | ((compares: Compares) => Guard | readonly Guard[]);
 
-/** What a branch is made of: one operation, or some in order. The empty tuple makes the compiler see tuples, not arrays. */
+/**
+ * What a branch is made of: one operation, or some in order. The empty tuple makes the compiler see tuples, not arrays.
+ */
 type Made = TxnOperation<unknown> | AnyOperations | readonly [];
 type Branch<M extends Made> = (operations: TxnOperations) => M;
 /** The operations of a branch, in order. */
@@ -151,7 +153,10 @@ function refused(text: string): LeaseError {
   return new LeaseError('invalid_argument', text);
 }
 
-/** Makes operations; what `then` and `else` of a txn are given. The options are those of the client's methods of the same names. */
+/**
+ * Makes operations; what `then` and `else` of a txn are given. The options are those of the client's methods of the
+ * same names.
+ */
 export class TxnOperations {
   readonly #operations: Operations;
   readonly #inner: () => Txn;
@@ -197,8 +202,8 @@ export class TxnOperations {
   }
 
   /**
-   * A txn inside this one: `t.txn((inner) => inner.if(…).then(…))`. Its conditions are about keys as they were before the whole txn;
-   * its operations see what operations before them have done.
+   * A txn inside this one: `t.txn((inner) => inner.if(…).then(…))`. Its conditions are about keys as they were before
+   * the whole txn; its operations see what operations before them have done.
    */
   txn<S extends AnyOperations, F extends AnyOperations>(
     build: (inner: Txn) => Txn<S, F>,

@@ -1,6 +1,7 @@
 /**
- * What is read: keys and values as callers see them, without the client's namespace. Values are decoded when they are looked at, so
- * one that a codec cannot read troubles only who reads it, and not the list or the watch that it came with.
+ * What is read: keys and values as callers see them, without the client's namespace. Values are decoded when they are
+ * looked at, so one that a codec cannot read troubles only who reads it, and not the list or the watch that it came
+ * with.
  */
 import { type Codec, json, textOf, withoutNamespace } from '../values.ts';
 import type { KeyValue as WireKeyValue } from '../wire/messages.ts';
@@ -14,7 +15,10 @@ export interface Reading<T> {
 /** Values as they are stored. */
 export const raw: Codec<Uint8Array> = { encode: (value) => value, decode: (bytes) => bytes };
 
-/** Whoever leaves the codec out gets bytes: the type parameter of all options with a codec has `Uint8Array` as its default. */
+/**
+ * Whoever leaves the codec out gets bytes: the type parameter of all options with a codec has `Uint8Array` as its
+ * default.
+ */
 export function codecOf<T>(codec: Codec<T> | undefined): Codec<T> {
   return codec ?? (raw as unknown as Codec<T>);
 }
@@ -56,7 +60,9 @@ export class KeyValue<T = Uint8Array> {
     return textOf(this.key);
   }
 
-  /** The value as the codec of the call reads it, bytes if there was none; decoded once. Throws what the codec throws. */
+  /**
+   * The value as the codec of the call reads it, bytes if there was none; decoded once. Throws what the codec throws.
+   */
   get value(): T {
     this.#value ??= { decoded: this.#codec.decode(this.bytes) };
     return this.#value.decoded;

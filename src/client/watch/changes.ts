@@ -1,6 +1,6 @@
 /**
- * What has changed in a view since its follower last looked, by key: one that lags sees the newest of each key, not each step, so what
- * waits for it is never more than there are keys.
+ * What has changed in a view since its follower last looked, by key: one that lags sees the newest of each key, not
+ * each step, so what waits for it is never more than there are keys.
  */
 import type { LeaseError } from '../errors.ts';
 import type { KeyValue } from '../kv/views.ts';
@@ -28,7 +28,9 @@ export class Changes<T> {
     this.#wake?.();
   }
 
-  /** Nothing more comes: what waits may still be read, unless `now`, then it is over, with the error if there is one. */
+  /**
+   * Nothing more comes: what waits may still be read, unless `now`, then it is over, with the error if there is one.
+   */
   end(error: LeaseError | undefined, now: boolean): void {
     this.#ended ??= { error };
     if (now) this.#waiting.clear();

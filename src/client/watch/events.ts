@@ -1,4 +1,6 @@
-/** What a watch tells, as its reader sees it. Values are decoded when they are looked at, so a bad one ends no watch. */
+/**
+ * What a watch tells, as its reader sees it. Values are decoded when they are looked at, so a bad one ends no watch.
+ */
 import { KeyValue, type Reading } from '../kv/views.ts';
 import { textOf } from '../values.ts';
 import type { Event as WireEvent } from '../wire/messages.ts';
@@ -60,8 +62,8 @@ export class DeleteEvent<T = Uint8Array> {
 }
 
 /**
- * What came next was compacted before it could be told, so here is all there is instead: keys that are not among `items` are gone. Events
- * after it are behind `revision`.
+ * What came next was compacted before it could be told, so here is all there is instead: keys that are not among
+ * `items` are gone. Events after it are behind `revision`.
  */
 export interface ResyncEvent<T = Uint8Array> {
   readonly type: 'resync';

@@ -1,6 +1,6 @@
 /**
- * Events between a stream that brings them and a reader that takes them when it likes. It never refuses any; it says when it is full,
- * and who fills it stops then and comes back when it says that it is low again.
+ * Events between a stream that brings them and a reader that takes them when it likes. It never refuses any; it says
+ * when it is full, and who fills it stops then and comes back when it says that it is low again.
  */
 import type { LeaseError } from '../errors.ts';
 
@@ -35,7 +35,10 @@ export class Feed<E> {
     this.#wake();
   }
 
-  /** Nothing comes any more: what is there may be read, then readers get the error, or undefined. `now`: what is there is dropped. */
+  /**
+   * Nothing comes any more: what is there may be read, then readers get the error, or undefined. `now`: what is there
+   * is dropped.
+   */
   end(error: LeaseError | undefined, now: boolean): void {
     if (this.#ended !== undefined) return;
     this.#ended = { error };

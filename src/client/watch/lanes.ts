@@ -1,7 +1,8 @@
 /**
- * The streams that a client's watches are on: one for all of them, another where there are too many for one. A stream that ends is opened
- * again, on another member if need be, after a while that grows and that chance spreads; the watches on it are asked for again, each from
- * where it is. Watches that are refused for good are told; no stream is open while there is no watch.
+ * The streams that a client's watches are on: one for all of them, another where there are too many for one. A stream
+ * that ends is opened again, on another member if need be, after a while that grows and that chance spreads; the
+ * watches on it are asked for again, each from where it is. Watches that are refused for good are told; no stream is
+ * open while there is no watch.
  */
 import { onAbort } from '../abort.ts';
 import type { Timer } from '../clock.ts';
@@ -70,7 +71,10 @@ export class Lanes {
     this.#laneOf.delete(subscriber);
   }
 
-  /** A member refused this watch, which may be for a token that ran out: asks for it again with a new one, on a new stream. */
+  /**
+   * A member refused this watch, which may be for a token that ran out: asks for it again with a new one, on a new
+   * stream.
+   */
   renew(subscriber: Subscriber): void {
     this.#laneOf.get(subscriber)?.renew(subscriber);
   }

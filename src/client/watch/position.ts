@@ -1,6 +1,7 @@
 /**
- * How far a watch is: the revision whose events it is owed next. A revision counts as seen when all of it is there: what a server cut into
- * fragments is held until the last of them, so that a stream that breaks between two leaves neither a gap nor a repetition.
+ * How far a watch is: the revision whose events it is owed next. A revision counts as seen when all of it is there:
+ * what a server cut into fragments is held until the last of them, so that a stream that breaks between two leaves
+ * neither a gap nor a repetition.
  */
 
 import { headerOf } from '../wire/codec.ts';
@@ -21,8 +22,9 @@ export class Position {
   }
 
   /**
-   * What a watch is to be asked from. One revision before the one that is owed: etcd takes a watch from exactly the compacted revision,
-   * though deletions of that revision are gone; it refuses one from before. What comes twice is left out by `take`.
+   * What a watch is to be asked from. One revision before the one that is owed: etcd takes a watch from exactly the
+   * compacted revision, though deletions of that revision are gone; it refuses one from before. What comes twice is
+   * left out by `take`.
    */
   get start(): bigint {
     return this.#next > 1n ? this.#next - 1n : this.#next;
@@ -36,7 +38,7 @@ export class Position {
   /** The events that are now complete, in order, each once. */
   take(answer: WatchResponse): readonly WireEvent[] {
     if (answer.events.length === 0) {
-      // A note of progress for this one watch: nothing up to there is still to come. (One for the whole stream may run ahead.)
+      // A note of progress for this one watch: nothing up to there is still to come. (One for all may run ahead.)
       if (this.#held.length === 0 && !answer.fragment) this.#seen(headerOf(answer).revision);
       return [];
     }

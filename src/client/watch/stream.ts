@@ -1,6 +1,7 @@
 /**
- * One watch stream of the wire, with many watches on it: which answer belongs to which. Servers answer creations in the order in which they
- * were asked, and with ids that hold for this stream only. Knows nothing of revisions, and does not open itself again.
+ * One watch stream of the wire, with many watches on it: which answer belongs to which. Servers answer creations in the
+ * order in which they were asked, and with ids that hold for this stream only. Knows nothing of revisions, and does not
+ * open itself again.
  */
 import { CallFailure, grpcCodes, LeaseError, leaseError } from '../errors.ts';
 import type { StreamCall, StreamSink } from '../transport/channel.ts';

@@ -1,6 +1,7 @@
 /**
- * A mirrored map: the keys of a range as they are, kept by a listing and a watch behind it. Revisions are applied whole, so nobody sees
- * half of a txn. After a compaction it is compared with what there is, so that those who follow its changes miss none that counts.
+ * A mirrored map: the keys of a range as they are, kept by a listing and a watch behind it. Revisions are applied
+ * whole, so nobody sees half of a txn. After a compaction it is compared with what there is, so that those who follow
+ * its changes miss none that counts.
  */
 import { onAbort } from '../abort.ts';
 import { LeaseError } from '../errors.ts';
@@ -68,7 +69,10 @@ export class View<T = Uint8Array> implements AsyncDisposable {
     return this.#revision;
   }
 
-  /** It follows its range; false once it is closed or failed. While members are away it is true, and what it holds may be old. */
+  /**
+   * It follows its range; false once it is closed or failed. While members are away it is true, and what it holds may
+   * be old.
+   */
   get ready(): boolean {
     return !this.#over;
   }
@@ -79,7 +83,8 @@ export class View<T = Uint8Array> implements AsyncDisposable {
   }
 
   /**
-   * Changes from now on, the newest of each key. Ends with the view's `close`, quietly with the signal, and throws when the view fails.
+   * Changes from now on, the newest of each key. Ends with the view's `close`, quietly with the signal, and throws when
+   * the view fails.
    */
   async *changes({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Change<T>, void, undefined> {
     const changes = new Changes<T>();

@@ -1,7 +1,8 @@
 /**
- * One watch: from a position on, every event of its range, once and in order, until who reads it has enough. Where the stream is, and
- * whether it was cut, is not its reader's concern; where events were compacted away it reads what there is and says so. Its memory is
- * bounded: a reader that lags is taken off the stream, and put on again from where it is when it has caught up.
+ * One watch: from a position on, every event of its range, once and in order, until who reads it has enough. Where the
+ * stream is, and whether it was cut, is not its reader's concern; where events were compacted away it reads what there
+ * is and says so. Its memory is bounded: a reader that lags is taken off the stream, and put on again from where it is
+ * when it has caught up.
  */
 import { onAbort } from '../abort.ts';
 import { sleep } from '../clock.ts';
@@ -32,7 +33,9 @@ export interface WatchOptions<T = Uint8Array> {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Reading it ends only by its reader's own doing (`break`, `close`, the signal), or throws; it never ends in silence. */
+/**
+ * Reading it ends only by its reader's own doing (`break`, `close`, the signal), or throws; it never ends in silence.
+ */
 export class Watch<T = Uint8Array> implements AsyncIterable<WatchEvent<T>>, AsyncDisposable, Subscriber {
   readonly #lanes: Lanes;
   readonly #range: KeyRange;
@@ -74,7 +77,9 @@ export class Watch<T = Uint8Array> implements AsyncIterable<WatchEvent<T>>, Asyn
     if (signal?.aborted !== true) lanes.join(this);
   }
 
-  /** Events as they come. `break` ends the watch on the server too. Whoever iterates twice at a time shares the events. */
+  /**
+   * Events as they come. `break` ends the watch on the server too. Whoever iterates twice at a time shares the events.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchEvent<T>, void, undefined> {
     try {
       for (let event = await this.#feed.shift(); event !== undefined; event = await this.#feed.shift()) {
@@ -94,8 +99,8 @@ export class Watch<T = Uint8Array> implements AsyncIterable<WatchEvent<T>>, Asyn
   }
 
   /**
-   * Resolves with the first revision that is told of: `from`, or, without it, what comes next, as soon as a member has made the watch.
-   * What is written after that is seen. Rejects when the watch ends before.
+   * Resolves with the first revision that is told of: `from`, or, without it, what comes next, as soon as a member has
+   * made the watch. What is written after that is seen. Rejects when the watch ends before.
    */
   started(): Promise<bigint> {
     if (this.#first !== 0n) return Promise.resolve(this.#first);
