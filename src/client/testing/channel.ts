@@ -3,6 +3,7 @@
  * after it was refused. Calls behave as over gRPC. Owns when there is a connection.
  */
 import { grpcPingAnswerMsMax, grpcPingMs } from '../../base/limits.ts';
+import { onAbort } from '../abort.ts';
 import type { Timer } from '../clock.ts';
 import { CallFailure, grpcCodes } from '../errors.ts';
 import type { Channel, Metadata, StreamCall, StreamSink, UnaryOptions } from '../transport/channel.ts';
@@ -18,9 +19,16 @@ export interface Callable extends Acceptor {
   opened(end: ConnectionEnd): OpenCall;
 }
 
+export interface ChannelSettings {
+  readonly pingMs: number;
+  /** Hears of every call, and of who waits for a connection. */
+  asked(): void;
+}
+
 /** As `transport/grpc-channel.ts` has them. */
 const backoffMsMin = 100;
 const backoffMsMax = 1_000;
+const pingAnswerMsMax = 4_000;
 /** One attempt to connect. */
 const dialMsMax = 20_000;
 
@@ -32,6 +40,7 @@ export class MemoryChannel implements Channel {
   readonly #member: Callable;
   readonly #network: Network;
   readonly #pingMs: number;
+  readonly #asked: () => void;
   #state: State = 'idle';
   #end: ConnectionEnd | undefined;
   #refusals = 0;
@@ -39,47 +48,52 @@ export class MemoryChannel implements Channel {
   #attempts = 0;
   #timer: Timer | undefined;
   readonly #calls = new Set<ClientCall>();
-  /** Who waits for a connection however often it is refused. */
-  readonly #patient = new Set<(failure: CallFailure | undefined) => void>();
+  /** Who waits for a connection. */
+  readonly #waiting = new Set<(failure: CallFailure | undefined) => void>();
 
-  constructor(endpoint: string, host: Host, member: Callable, network: Network, pingMs: number) {
+  constructor(endpoint: string, host: Host, member: Callable, network: Network, settings: ChannelSettings) {
     this.endpoint = endpoint;
     this.#host = host;
     this.#member = member;
     this.#network = network;
-    this.#pingMs = pingMs;
+    this.#pingMs = settings.pingMs;
+    this.#asked = () => settings.asked();
   }
 
   ready(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     if (this.#state === 'up') return Promise.resolve();
+    this.#asked();
     return new Promise((resolve, reject) => {
+      let undo = (): void => {};
       const over = (failure: CallFailure | undefined): void => {
         timer.cancel();
-        signal?.removeEventListener('abort', cancelled);
-        this.#patient.delete(over);
+        undo();
+        this.#waiting.delete(over);
         if (failure === undefined) resolve();
         else reject(failure);
       };
-      const cancelled = (): void => over(new CallFailure(grpcCodes.cancelled, 'cancelled', false));
-      const timer = this.#host.after(timeoutMs, () => over(this.#unavailable(`no connection to ${this.endpoint}`)));
-      signal?.addEventListener('abort', cancelled);
-      this.#patient.add(over);
-      if (signal?.aborted === true) cancelled();
-      else if (this.#state === 'closed') over(this.#unavailable('Channel closed'));
-      else if (this.#state === 'idle') this.#dial();
+      const timer = this.#host.after(timeoutMs, () => over(this.#noConnection(' in time')));
+      this.#waiting.add(over);
+      if (signal !== undefined) undo = onAbort(signal, () => over(cancelledFailure()));
+      if (this.#state === 'closed') over(this.#noConnection(': closed'));
+      else if (this.#state === 'resting') over(this.#noConnection(': connection refused'));
+      else if (this.#state === 'idle' && this.#waiting.size > 0) this.#dial();
     });
   }
 
-  unary(path: string, request: Uint8Array, { metadata, timeoutMs, signal }: UnaryOptions): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
+  async unary(path: string, request: Uint8Array, options: UnaryOptions): Promise<Uint8Array> {
+    const { metadata, timeoutMs, signal } = options;
+    if (this.#state === 'closed') throw closedFailure();
+    if (signal?.aborted === true) throw cancelledFailure();
+    return await new Promise((resolve, reject) => {
+      let undo = (): void => {};
       let answer: Uint8Array | undefined;
-      const cancel = (): void => call.cancel();
       const sink: StreamSink = {
         message: (bytes) => {
           answer = bytes;
         },
         end: (failure) => {
-          signal?.removeEventListener('abort', cancel);
+          undo();
           if (failure !== undefined) reject(failure);
           else resolve(answer ?? new Uint8Array());
         },
@@ -88,8 +102,7 @@ export class MemoryChannel implements Channel {
         made.write(request);
         made.end();
       });
-      signal?.addEventListener('abort', cancel);
-      if (signal?.aborted === true) cancel();
+      if (signal !== undefined) undo = onAbort(signal, () => call.cancel());
     });
   }
 
@@ -99,20 +112,23 @@ export class MemoryChannel implements Channel {
 
   close(): void {
     if (this.#state === 'closed') return;
+    for (const call of [...this.#calls]) call.cancel();
     this.#state = 'closed';
     this.#timer?.cancel();
     this.#end?.close();
-    const failure = this.#unavailable('Channel closed');
-    queueMicrotask(() => this.#fail(failure));
-    for (const over of [...this.#patient]) over(failure);
+    for (const over of [...this.#waiting]) over(this.#noConnection(': closed'));
+  }
+
+  get closed(): boolean {
+    return this.#state === 'closed';
   }
 
   /** The connection breaks at both ends, now. */
   disconnect(): void {
     const end = this.#end;
     const far = end?.other;
-    end?.drop();
-    far?.drop();
+    end?.break();
+    far?.break();
   }
 
   /** The process is gone: the member hears that the connection is, the calls hear nothing. */
@@ -125,12 +141,13 @@ export class MemoryChannel implements Channel {
   #begin(head: CallHead, sink: StreamSink, first?: (call: ClientCall) => void): ClientCall {
     const call = new ClientCall(this.#host, head, sink, (each) => this.#calls.delete(each));
     this.#calls.add(call);
+    this.#asked();
     first?.(call);
     if (this.#end !== undefined && this.#state === 'up') call.connected(this.#end, this.#member.opened(this.#end));
     else if (this.#state === 'idle') this.#dial();
     else if (this.#state !== 'connecting') {
-      const why = this.#state === 'closed' ? 'Channel closed' : 'No connection established. Last error: refused';
-      queueMicrotask(() => call.failed(this.#unavailable(why)));
+      const failure = this.#state === 'closed' ? closedFailure() : refusedFailure('connection refused');
+      queueMicrotask(() => call.failed(failure));
     }
     return call;
   }
@@ -140,7 +157,7 @@ export class MemoryChannel implements Channel {
     const attempt = ++this.#attempts;
     const current = (): boolean => this.#attempts === attempt && this.#state === 'connecting';
     const pings = {
-      client: { everyMs: this.#pingMs, answerMsMax: this.#pingMs },
+      client: { everyMs: this.#pingMs, answerMsMax: Math.min(this.#pingMs, pingAnswerMsMax) },
       server: { everyMs: grpcPingMs, answerMsMax: grpcPingAnswerMsMax },
     };
     this.#timer = this.#host.after(dialMsMax, () => {
@@ -167,19 +184,19 @@ export class MemoryChannel implements Channel {
     queueMicrotask(() => {
       if (!end.up) return;
       for (const call of [...this.#calls]) call.connected(end, this.#member.opened(end));
-      for (const over of [...this.#patient]) over(undefined);
+      for (const over of [...this.#waiting]) over(undefined);
     });
   }
 
   #refused(why: string): void {
     this.#timer?.cancel();
     this.#state = 'resting';
-    this.#fail(this.#unavailable(`No connection established. Last error: ${why}`));
+    this.#fail(refusedFailure(why));
+    for (const over of [...this.#waiting]) over(this.#noConnection(`: ${why}`));
     const backoffMs = Math.min(backoffMsMax, backoffMsMin * 1.6 ** this.#refusals) * (0.8 + 0.4 * this.#host.random());
     this.#refusals = Math.min(this.#refusals + 1, 16);
     this.#timer = this.#host.after(backoffMs, () => {
       this.#state = 'idle';
-      if (this.#patient.size > 0) this.#dial();
     });
   }
 
@@ -188,14 +205,25 @@ export class MemoryChannel implements Channel {
     this.#end = undefined;
     this.#state = 'idle';
     this.#fail(new CallFailure(grpcCodes.unavailable, 'Connection dropped', true));
-    if (this.#patient.size > 0 && this.#state === 'idle') this.#dial();
   }
 
   #fail(failure: CallFailure): void {
     for (const call of [...this.#calls]) call.failed(failure);
   }
 
-  #unavailable(text: string): CallFailure {
-    return new CallFailure(grpcCodes.unavailable, text, false);
+  #noConnection(why: string): CallFailure {
+    return new CallFailure(grpcCodes.unavailable, `no connection to ${this.endpoint}${why}`, false);
   }
+}
+
+function refusedFailure(why: string): CallFailure {
+  return new CallFailure(grpcCodes.unavailable, `No connection established. Last error: ${why}`, false);
+}
+
+function closedFailure(): CallFailure {
+  return new CallFailure(grpcCodes.unavailable, 'the channel is closed', false);
+}
+
+function cancelledFailure(): CallFailure {
+  return new CallFailure(grpcCodes.cancelled, 'cancelled', false);
 }

@@ -30,6 +30,8 @@ export interface TestClientOptions extends Omit<ClientOptions, 'endpoints' | 'cl
 export interface ClientWorld {
   readonly network: Network;
   readonly members: readonly TestMember[];
+  /** Hears of every call. */
+  readonly asked: () => void;
 }
 
 export class ClientProcess {
@@ -137,11 +139,12 @@ export class ClientProcess {
 
   #connect(endpoint: string, pingMs: number): Channel {
     const { target } = parseEndpoint(endpoint, false);
-    const { members, network } = this.#world;
+    const { members, network, asked } = this.#world;
     const index = members.findIndex(({ plan }) => plan.endpoint === target);
     const member = members[index];
     if (member === undefined) throw new LeaseError('invalid_argument', `no member of the cluster is at ${endpoint}`);
-    const channel = new MemoryChannel(endpoint, this.#host, member, network, pingMs);
+    for (const each of this.#channels) if (each.channel.closed) this.#channels.delete(each);
+    const channel = new MemoryChannel(endpoint, this.#host, member, network, { pingMs, asked });
     this.#channels.add({ index, channel });
     return channel;
   }

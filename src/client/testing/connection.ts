@@ -80,6 +80,13 @@ export class ConnectionEnd {
     this.#user?.dropped();
   }
 
+  /** The connection breaks here and now; the user is told when its process can hear it. */
+  break(): void {
+    if (!this.#up) return;
+    this.forget();
+    this.host.receive(() => this.#user?.dropped());
+  }
+
   /** The connection is gone at this end and nobody is told. */
   forget(): void {
     this.#up = false;

@@ -20,11 +20,16 @@ interface Goal {
 const stepsAtOnceMax = 1_000_000;
 /** Steps after which nobody has anything to do, before everybody is asked all the same. */
 const quietStepsMax = 1_000;
+/** Of real time. */
+const warnAfterMs = 1_000;
 
 export class Driver {
   readonly #timeline: Timeline;
   readonly #goals = new Set<Goal>();
   #running = false;
+  /** Since the last step. */
+  #asked = false;
+  #warning: NodeJS.Timeout | undefined;
   #stepsAtOnce = 0;
   #failure: { readonly error: unknown } | undefined;
 
@@ -62,7 +67,24 @@ export class Driver {
     this.#failure ??= { error };
   }
 
+  /** A client asks something. If time then stands still for long, the test has forgotten to let it pass. */
+  asked(): void {
+    this.#asked = true;
+    if (!this.#running) this.#watch();
+  }
+
+  #watch(): void {
+    const text = 'a call waits and time stands still: let it pass with `await cluster.until(call)`, or `advance`';
+    clearTimeout(this.#warning);
+    this.#warning = setTimeout(() => process.emitWarning(text, 'TestCluster'), warnAfterMs).unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.#warning);
+  }
+
   #want(goal: Goal): void {
+    clearTimeout(this.#warning);
     this.#goals.add(goal);
     if (this.#running) return;
     this.#running = true;
@@ -84,6 +106,7 @@ export class Driver {
       }
     }
     this.#running = false;
+    if (this.#asked) this.#watch();
   }
 
   /** Goes on to the next step after which programs may have something to do. True: there is none up to `untilMs`. */
@@ -97,6 +120,7 @@ export class Driver {
       }
       this.#stepsAtOnce = nextMs === nowMs ? this.#stepsAtOnce + 1 : 0;
       if (this.#stepsAtOnce > stepsAtOnceMax) throw new Error('virtual time stands still: something goes in a circle');
+      this.#asked = false;
       if (!timeline.runNext()) break;
     }
     return false;

@@ -27,6 +27,21 @@ export interface MemberPlan extends DirectoryOwner {
   readonly endpoint: string;
 }
 
+/** What a member is at. */
+export interface TestMemberStatus {
+  readonly name: string;
+  /** As clients name it. */
+  readonly endpoint: string;
+  /** False: it was killed and not started again; then all that follows is 0 or empty. */
+  readonly up: boolean;
+  readonly leads: boolean;
+  readonly term: number;
+  readonly revision: number;
+  readonly appliedIndex: number;
+  /** Of its whole state: equal where members have applied as much as each other. */
+  readonly digest: string;
+}
+
 /** Of a cluster of so many. */
 export function plansOf(count: number): readonly MemberPlan[] {
   const entries = Array.from({ length: count }, (_, index) => {
@@ -207,6 +222,17 @@ export class TestMember implements Callable {
       if (this.boot === boot) this.node?.turn(this.host.monotonicMs());
       if (!this.#heard) this.host.timeline.quiet();
     });
+  }
+
+  status(): TestMemberStatus {
+    const { node } = this;
+    const { name, endpoint } = this.plan;
+    if (node === undefined)
+      return { name, endpoint, up: false, leads: false, term: 0, revision: 0, appliedIndex: 0, digest: '' };
+    const { raft, machine } = node;
+    const { revision, appliedIndex } = machine;
+    const { digest } = machine.digestAtIndex();
+    return { name, endpoint, up: true, leads: raft.role === 'leader', term: raft.term, revision, appliedIndex, digest };
   }
 
   // ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -122,6 +122,7 @@ export class Peers {
       if (!pair.up && pair.a.up && pair.b.up && !this.#silent(pair)) {
         pair.up = true;
         pair.connection++;
+        pair.silentSinceMs = undefined;
       }
     });
   }

@@ -1,11 +1,18 @@
 /**
- * One call at the member that serves it: what `rpc/grpc-js-transport.ts` does on sockets, on a connection in memory. Bytes in, bytes out,
+ * One call at the member that serves it: what `rpc/http2-call.ts` does on sockets, on a connection in memory. Bytes in, bytes out,
  * with gRPC's codes and texts; back-pressure, cancel and deadline as there.
  */
 import { receiveSlackBytes, watchStreamBufferBytesMax } from '../../base/limits.ts';
 import { codes, type RpcError, rpcError, toRpcError } from '../../rpc/errors.ts';
 import type { Member } from '../../rpc/member.ts';
-import type { CallContext, Incoming, Method, Outgoing, ServiceTable } from '../../rpc/transport.ts';
+import {
+  type CallContext,
+  type Incoming,
+  type Method,
+  type Outgoing,
+  type ServiceTable,
+  splitMethodName,
+} from '../../rpc/transport.ts';
 import type { Timer } from '../clock.ts';
 import { CallFailure } from '../errors.ts';
 import type { Metadata } from '../transport/channel.ts';
@@ -60,6 +67,7 @@ export class ServerCall implements CallContext, Outgoing, Incoming {
   #waiting: Uint8Array[] = [];
   #halfClosed = false;
   #endTold = false;
+  #begun = false;
 
   constructor(end: ConnectionEnd, peer: string, served: Served, head: CallHead, caller: Caller, over: () => void) {
     this.#end = end;
@@ -84,7 +92,8 @@ export class ServerCall implements CallContext, Outgoing, Incoming {
   begin(): void {
     const method = this.#method;
     if (method === undefined) {
-      this.#answerEnd(codes.Unimplemented, `The server does not implement the method ${this.#path}`);
+      const [service, name] = splitMethodName(this.#path);
+      this.#answerEnd(codes.Unimplemented, `unknown method ${name} for service ${service}`);
       return;
     }
     if (this.timeoutMs !== undefined && this.timeoutMs > 0) {
@@ -98,7 +107,10 @@ export class ServerCall implements CallContext, Outgoing, Incoming {
     if (this.#isOver) return;
     const bytesMax = this.#served.member.options.maxRequestBytes + receiveSlackBytes;
     if (bytes.length > bytesMax) {
-      this.#answerEnd(codes.ResourceExhausted, `Received message larger than max (${bytes.length} vs. ${bytesMax})`);
+      this.#answerEnd(
+        codes.ResourceExhausted,
+        `grpc: received message larger than max (${bytes.length} vs. ${bytesMax})`,
+      );
       return;
     }
     this.#waiting.push(bytes);
@@ -140,13 +152,10 @@ export class ServerCall implements CallContext, Outgoing, Incoming {
     const method = this.#method;
     if (this.#isOver || method === undefined) return;
     if (method.kind !== 'bidi') {
-      const [request] = this.#waiting;
-      if (!this.#halfClosed || request === undefined) return;
-      this.#halfClosed = false;
-      // Nobody hears the answer of a call that is over when it arrives, and nothing it asks for may happen behind its back.
-      if (this.timeoutMs === 0) this.fail(rpcError('deadlineExceeded'));
-      else if (method.kind === 'unary') void this.#unary(method.call(request, this));
-      else this.#guarded(() => method.call(request, this, this));
+      const request = this.#waiting.shift();
+      if (this.#begun) return;
+      if (request !== undefined) this.#begin(method, request);
+      else if (this.#halfClosed) this.#answerEnd(codes.Internal, 'no request was sent');
       return;
     }
     while (!this.#paused && !this.#isOver) {
@@ -159,6 +168,15 @@ export class ServerCall implements CallContext, Outgoing, Incoming {
     if (!this.#halfClosed || this.#endTold || this.#waiting.length > 0 || this.#isOver) return;
     this.#endTold = true;
     this.#guarded(() => this.#sink?.end());
+  }
+
+  /** A call that has only one request. */
+  #begin(method: Exclude<Method, { kind: 'bidi' }>, request: Uint8Array): void {
+    this.#begun = true;
+    // Nobody hears the answer of a call that is over when it arrives, and nothing it asks for may happen behind its back.
+    if (this.timeoutMs === 0) this.fail(rpcError('deadlineExceeded'));
+    else if (method.kind === 'serverStream') this.#guarded(() => method.call(request, this, this));
+    else void this.#unary(method.call(request, this));
   }
 
   // ── Outgoing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

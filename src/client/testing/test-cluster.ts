@@ -24,13 +24,14 @@ import { type Duration, durationMs } from '../values.ts';
 import { ClientProcess, type ProcessOptions, type TestClientOptions } from './client-process.ts';
 import { Driver } from './driver.ts';
 import { Host } from './host.ts';
-import { plansOf, TestMember } from './member.ts';
+import { plansOf, TestMember, type TestMemberStatus } from './member.ts';
 import { Network } from './network.ts';
 import { Peers } from './peers.ts';
 import { Timeline } from './timeline.ts';
 
 export type { ClientProcess, ProcessOptions, TestClientOptions, Way } from './client-process.ts';
 export type { ResumeOrder } from './host.ts';
+export type { TestMemberStatus } from './member.ts';
 
 export interface TestClusterOptions {
   /** One to nine; three if not given. */
@@ -39,26 +40,11 @@ export interface TestClusterOptions {
   readonly seed?: number | bigint;
 }
 
-/** What a member is at. */
-export interface TestMemberStatus {
-  readonly name: string;
-  /** As clients name it. */
-  readonly endpoint: string;
-  /** False: it was killed and not started again; then all that follows is 0 or empty. */
-  readonly up: boolean;
-  readonly leads: boolean;
-  readonly term: number;
-  readonly revision: number;
-  readonly appliedIndex: number;
-  /** Of its whole state: equal where members have applied as much as each other. */
-  readonly digest: string;
-}
-
 const membersMax = 9;
 /** What `until` waits for if it is not told. */
 const withinMsDefault = 300_000;
 const startMsMax = 60_000;
-/** Between two looks for a leader, or at whatever else is waited for. */
+/** Between two looks at what is waited for. */
 const lookMs = 10;
 
 export class TestCluster implements AsyncDisposable {
@@ -162,26 +148,12 @@ export class TestCluster implements AsyncDisposable {
 
   /** Lets time pass until a member leads that can reach a majority, and returns which. */
   async untilLeader({ within = '60s' }: { readonly within?: Duration } = {}): Promise<number> {
-    await this.#look(durationMs(within, 'within'), () => this.#dutyLeader() !== undefined);
-    return this.#dutyLeader() as number;
+    await this.#look(durationMs(within, 'within'), () => this.#onDuty !== undefined);
+    return this.#onDuty as number;
   }
 
   status(index: number): TestMemberStatus {
-    const { plan, node } = this.#member(index);
-    const { name, endpoint } = plan;
-    if (node === undefined)
-      return { name, endpoint, up: false, leads: false, term: 0, revision: 0, appliedIndex: 0, digest: '' };
-    const { raft, machine } = node;
-    return {
-      name,
-      endpoint,
-      up: true,
-      leads: raft.role === 'leader',
-      term: raft.term,
-      revision: machine.revision,
-      appliedIndex: machine.appliedIndex,
-      digest: machine.digestAtIndex().digest,
-    };
+    return this.#member(index).status();
   }
 
   /** Kills a member's process, as `kill -9` does: its connections break, its disks stay. Nothing happens to one that is down. */
@@ -250,6 +222,7 @@ export class TestCluster implements AsyncDisposable {
     await this.#driver.until(closed, startMsMax).catch(() => undefined);
     for (const index of this.#members.keys()) this.kill(index);
     this.#timeline.clear();
+    this.#driver.stop();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -260,7 +233,11 @@ export class TestCluster implements AsyncDisposable {
 
   #process(name: string, rate: number, startMs: number): ClientProcess {
     const host = new Host(name, this.#timeline, new Prng(this.#seed, `host ${name}`), rate, startMs);
-    const process = new ClientProcess(host, { network: this.#network, members: this.#members });
+    const process = new ClientProcess(host, {
+      network: this.#network,
+      members: this.#members,
+      asked: () => this.#driver.asked(),
+    });
     this.#processes.push(process);
     return process;
   }
@@ -279,9 +256,9 @@ export class TestCluster implements AsyncDisposable {
     });
   }
 
-  #dutyLeader(): number | undefined {
-    const { leader } = this;
-    return leader !== undefined && this.#members[leader]?.node?.dutyTerm !== undefined ? leader : undefined;
+  get #onDuty(): number | undefined {
+    const { leader = -1 } = this;
+    return this.#members[leader]?.node?.dutyTerm === undefined ? undefined : leader;
   }
 
   async #look(withinMs: number, holds: () => boolean): Promise<void> {

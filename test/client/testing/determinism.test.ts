@@ -47,3 +47,11 @@ test('a cluster that was stopped leaves nothing behind', async () => {
   expect(timers()).toBeLessThanOrEqual(before);
   await cluster.stop();
 });
+
+test('a call that nobody lets time pass for is warned of', async () => {
+  await using cluster = await TestCluster.start({ members: 1 });
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+  const call = cluster.client().get('k');
+  expect((await warned).message).toContain('time stands still');
+  expect(await cluster.until(call)).toBeUndefined();
+});
