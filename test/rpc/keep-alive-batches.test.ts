@@ -64,7 +64,7 @@ describe('answers', () => {
       [7n, 10_000],
       [7n, 10_000],
     ]);
-    expect(await stream.raw.status).toEqual({ code: 0, text: 'OK' });
+    expect(await stream.raw.status).toMatchObject({ code: 0 });
   });
 
   test('a revoked lease is 0, others of the batch live on', async () => {

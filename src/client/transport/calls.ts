@@ -33,6 +33,8 @@ export interface CallPlan {
 
 /** One attempt, where there is another member to ask. */
 const attemptMsMax = 3_000;
+/** With less time than this nothing is asked again: it would only put in doubt what is now known. */
+const attemptMsMin = 50;
 /** A member that has not answered by then has failed; one that was given less time has not. */
 const silentMsMin = 1_000;
 const pauseMsMin = 20;
@@ -71,7 +73,7 @@ export class Calls {
         mayHaveApplied = error.mayHaveApplied;
         const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** attempt) * (0.5 + this.#clock.random());
         const again = this.#mayBeRetried(error) && (plan.kind !== 'once' || !mayHaveApplied);
-        if (!again || this.#clock.monotonicMs() + pauseMs >= endMs) throw error;
+        if (!again || this.#clock.monotonicMs() + pauseMs + attemptMsMin >= endMs) throw error;
         await sleep(this.#clock, pauseMs, signal);
         if (signal?.aborted === true) throw cancelledError(signal, mayHaveApplied);
       }
@@ -90,7 +92,7 @@ export class Calls {
   /** A call or stream on this channel, with this metadata, came to that error: what it says about the member, and about who we are. */
   learn(channel: Channel, metadata: Metadata, error: LeaseError): void {
     if (asksForToken(error)) this.#tokens?.refused(metadata['token']);
-    if (error.code === 'unavailable' || error.code === 'no_leader') this.#members.failed(channel, error);
+    else if (error.retryable) this.#members.failed(channel, error);
     else this.#members.worked(channel);
   }
 

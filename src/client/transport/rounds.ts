@@ -48,7 +48,7 @@ export class Rounds {
     const found = await this.#look();
     this.#looking = false;
     this.#vain = found ? 0 : this.#vain + 1;
-    const vainMs = againMsMin * 2 ** Math.min(this.#vain - 1, 16);
+    const vainMs = againMsMin * 2 ** Math.min(Math.max(0, this.#vain - 1), 16);
     const delayMs = found && !this.#changed ? this.#everyMs : Math.min(vainMs, this.#everyMs);
     this.#after(delayMs * (0.75 + this.#clock.random() / 2));
   }

@@ -2,13 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client } from '../../../src/client/client.ts';
 import { systemClock } from '../../../src/client/clock.ts';
-import { leaseError } from '../../../src/client/errors.ts';
+import { type CallFailure, type LeaseError, leaseError } from '../../../src/client/errors.ts';
+import { Calls } from '../../../src/client/transport/calls.ts';
 import type { Channel, Connect } from '../../../src/client/transport/channel.ts';
 import { grpcConnect } from '../../../src/client/transport/grpc-channel.ts';
 import { isUsable } from '../../../src/client/transport/member-list.ts';
 import { Members } from '../../../src/client/transport/members.ts';
-import { decode } from '../../../src/client/wire/codec.ts';
+import { Streams } from '../../../src/client/transport/streams.ts';
+import { decode, encode } from '../../../src/client/wire/codec.ts';
 import { pause } from '../../cluster/processes.ts';
+import { until } from '../../rpc/wire-client.ts';
+import { startOurs } from '../../wire/targets.ts';
 import { type ClientTarget, startTarget } from '../target.ts';
 
 let target: ClientTarget;
@@ -129,6 +133,63 @@ test('calls with nobody to lead fail with "no leader" at once or in their time, 
   }
   expect((await client.grant('10s', { timeout: '20s' })).ttl).toBe(10n);
 }, 120_000);
+
+test('a member that is told to stop: it takes its leave, and of reads and writes none fails but by its own words', async () => {
+  const ours = await startOurs();
+  try {
+    await using client = new Client({ endpoints: ours.endpoints, timeout: '20s' });
+    let over = false;
+    let calls = 0;
+    const granted: bigint[] = [];
+    const inDoubt: LeaseError[] = [];
+    const load = Array.from({ length: 8 }, async (_, lane) => {
+      for (; !over; calls++) {
+        if (lane % 2 === 0) await client.leases();
+        else
+          await client.grant('600s').then(
+            ({ id }) => granted.push(id),
+            (error: LeaseError) => inDoubt.push(error),
+          );
+      }
+    });
+    for (const member of ours.cluster.members) {
+      const before = calls;
+      await member.stop('SIGTERM');
+      while (calls < before + 50) await pause(20);
+      member.start();
+      await ours.cluster.ready();
+    }
+    over = true;
+    await Promise.all(load);
+    for (const error of inDoubt) expect(error).toMatchObject({ code: 'unavailable', mayHaveApplied: true });
+    // At most what was under way, of four writers.
+    expect(inDoubt.length).toBeLessThanOrEqual(12);
+    expect(await client.leases()).toEqual(expect.arrayContaining(granted));
+  } finally {
+    await ours.stop();
+  }
+}, 120_000);
+
+test('a stream on a member that loses its leader ends with "no leader"', async () => {
+  const members = new Members(target.endpoints.slice(2), grpcConnect({ pingMs: 6_000 }), systemClock);
+  const streams = new Streams(members, new Calls(members, systemClock, undefined, 10_000));
+  const heard: string[] = [];
+  const sink = {
+    message: () => heard.push('message'),
+    end: (failure: CallFailure | undefined) => heard.push(failure?.message ?? 'OK'),
+  };
+  const create = encode('WatchRequest', { createRequest: { key: Buffer.from('k') } });
+  try {
+    (await streams.open('watch', sink, { timeoutMs: 10_000 })).call.write(create);
+    await until(() => heard.length === 1, 'the watch is created');
+    await Promise.all([target.kill(0), target.kill(1)]);
+    await until(() => heard.length === 2, 'the stream ends', 20_000);
+    expect(heard).toEqual(['message', 'etcdserver: no leader']);
+  } finally {
+    members.close();
+    await Promise.all([target.restart(0), target.restart(1)]);
+  }
+}, 60_000);
 
 describe("prefer: 'leader'", () => {
   test('calls go to the leader once it is found, and after it to the next', async () => {

@@ -1,9 +1,14 @@
 /** Members that behave as no member should: HTTP/2 servers and plain sockets on loopback, told what to do with each call. */
-import { createServer as createHttp2Server, type Http2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+  createServer as createHttp2Server,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 
 /** A stream has begun: its headers are here, its body may not be. */
-export type OnCall = (stream: ServerHttp2Stream, path: string) => void;
+export type OnCall = (stream: ServerHttp2Stream, path: string, headers: IncomingHttpHeaders) => void;
 
 export class StrangeMember {
   readonly endpoint: string;
@@ -39,7 +44,7 @@ export class StrangeMember {
       const path = String(headers[':path']);
       member.calls.push(path);
       stream.on('error', () => {});
-      onCall(stream, path);
+      onCall(stream, path, headers);
     });
     return member;
   }
@@ -79,6 +84,7 @@ function remember(sockets: Set<Socket>, socket: Socket): void {
 
 /** Answers a call with a message, or with a status. */
 export function answer(stream: ServerHttp2Stream, message: Uint8Array, code = 0, text = ''): void {
+  if (stream.destroyed) return;
   const trailers = { 'grpc-status': String(code), 'grpc-message': encodeURI(text) };
   const head = { ':status': 200, 'content-type': 'application/grpc' };
   if (code !== 0) {
