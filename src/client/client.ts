@@ -132,7 +132,7 @@ export class Client implements AsyncDisposable {
   /**
    * Events of a range as they happen, from now or from a revision on, each once and in order, whatever happens to members. Begins at
    * once. Where events were compacted away it tells a `resync` with all there is. Reading it throws when the client is closed or a
-   * member refuses for good; it never ends in silence.
+   * member refuses for good; it never ends in silence. One that is not read to its end must be closed.
    * @example
    * for await (const event of client.watch({ prefix: 'workers/' }, { signal })) {
    *   if (event.type === 'put') add(event.keyText, event.kv.text);

@@ -63,10 +63,6 @@ export class WatchStream implements StreamSink {
     }
   }
 
-  get subscribers(): readonly Subscriber[] {
-    return [...this.#idOf.keys(), ...this.#creating.filter((each) => each !== undefined)];
-  }
-
   /** It has answered something, so that the member was well at first. */
   get answered(): boolean {
     return this.#answered;
