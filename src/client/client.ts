@@ -79,7 +79,7 @@ export class Client implements AsyncDisposable {
     this.#lanes = new Lanes(this.#core);
     this.#leaseCalls = new LeaseCalls(this.#core);
     this.#renewer = new Renewer(this.#core);
-    this.#locking = new Locking(this.#core, (ttl, settings) => this.lease({ ttl, ...settings }));
+    this.#locking = new Locking(this.#core, this.#lanes, (ttl, settings) => this.lease({ ttl, ...settings }));
   }
 
   /** Makes a lease and keeps it alive until it is let go; see `Lease`. */

@@ -2,19 +2,15 @@
  * Something held: a lock, a term. It is held as long as its session's lease is and its key is there, until it is given back. Whoever asks
  * is told by the clocks, not by a timer; so the first question after a pause of the process is answered right.
  */
-import { onAbort, unlessAborted } from '../abort.ts';
-import { sleep } from '../clock.ts';
+import { onAbort } from '../abort.ts';
 import { LeaseError } from '../errors.ts';
 import type { Guard } from '../kv/guard.ts';
 import type { CallSettings } from '../transport/calls.ts';
 import { withoutNamespace } from '../values.ts';
+import { Watch } from '../watch/watch.ts';
 import { lostError } from './ends.ts';
-import { deletesOnly } from './key-watches.ts';
 import type { FirstPlace, QueueParts } from './queue.ts';
-import { heldCompares, looked, lookTxn } from './queue-wire.ts';
-
-const pauseMsMin = 100;
-const pauseMsMax = 5_000;
+import { heldCompares } from './queue-wire.ts';
 
 /** What locks and terms have in common. */
 export class Held implements AsyncDisposable {
@@ -118,47 +114,15 @@ export class Held implements AsyncDisposable {
 
   /** Hears of the key's deletion by others: an operator, another use of the lease. */
   async #watchKey(): Promise<void> {
-    const { clock } = this.parts.core;
-    const { signal } = this.#lost;
-    let revision = this.place.revision;
-    for (let failures = 0; !signal.aborted; ) {
-      const beganMs = clock.monotonicMs();
-      try {
-        await this.#deleted(revision, signal);
-        return this.end(gone());
-      } catch {
-        if (clock.monotonicMs() - beganMs > pauseMsMax) failures = 0;
-        const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** failures++) * (0.5 + clock.random());
-        await sleep(clock, pauseMs, signal);
-        if (signal.aborted) return;
-      }
-      try {
-        const look = await this.#look(signal);
-        if (look.own === undefined) return this.end(gone());
-        revision = look.revision;
-      } catch {
-        // The cluster cannot be asked just now. If that lasts, the lease ends, and says so.
-      }
-    }
-  }
-
-  async #look(signal: AbortSignal): Promise<ReturnType<typeof looked>> {
-    const { key, token } = this.place;
-    const request = lookTxn({ queue: { key, rangeEnd: new Uint8Array() }, key }, token);
-    return looked(await this.parts.core.calls.call('txn', request, { kind: 'read' }, { signal }), token);
-  }
-
-  /** Resolves when the key is deleted after that revision. */
-  async #deleted(revision: bigint, signal: AbortSignal): Promise<void> {
-    let stop = (): void => {};
-    const deleted = new Promise<void>((resolve, reject) => {
-      const watch = { key: this.place.key, filters: deletesOnly, startRevision: revision + 1n };
-      stop = this.parts.watches.watch(watch, { events: () => resolve(), broken: reject });
-    });
+    const options = { from: this.place.revision + 1n, only: 'delete', signal: this.#lost.signal } as const;
     try {
-      await unlessAborted(deleted, signal);
-    } finally {
-      stop();
+      for await (const event of new Watch(this.parts.lanes, this.key, options)) {
+        const stays =
+          event.type === 'resync' && event.items.some(({ createRevision }) => createRevision === this.token);
+        if (!stays && event.type !== 'progress') this.end(gone());
+      }
+    } catch {
+      // It may not be watched, or the client is closed. The lease tells what matters.
     }
   }
 }

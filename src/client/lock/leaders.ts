@@ -1,13 +1,14 @@
 /** Who leads an election: asked once, or followed. The candidates are kept as the watch tells them, so that no leader is missed. */
-import { onAbort } from '../abort.ts';
 import { sleep } from '../clock.ts';
 import type { Core } from '../core.ts';
-import { closedError, LeaseError } from '../errors.ts';
+import { LeaseError } from '../errors.ts';
+import { listAll, type Page } from '../kv/pages.ts';
+import { KeyValue, raw } from '../kv/views.ts';
 import type { CallSettings } from '../transport/calls.ts';
-import { textOf, type WireRange, withoutNamespace } from '../values.ts';
-import { headerOf } from '../wire/codec.ts';
-import type { Event, KeyValue } from '../wire/messages.ts';
-import type { KeyWatchSink } from './key-watches.ts';
+import { type KeyRange, type WireRange, withoutNamespace } from '../values.ts';
+import type { WatchEvent } from '../watch/events.ts';
+import { pauseAfter } from '../watch/lanes.ts';
+import { Watch } from '../watch/watch.ts';
 import type { QueueParts } from './queue.ts';
 import { oldestRange } from './queue-wire.ts';
 
@@ -23,118 +24,78 @@ export interface Leader {
   readonly key: Uint8Array;
 }
 
-const pauseMsMin = 100;
-const pauseMsMax = 5_000;
-/** Leaders that are kept for a slow reader; one that is further behind goes on with the leader of then. */
-const unreadMax = 1_000;
-
 /** Who leads now. */
 export async function oldest(core: Core, queue: WireRange, settings: CallSettings): Promise<Leader | undefined> {
   const { kvs } = await core.calls.call('range', oldestRange(queue), { kind: 'read' }, settings);
-  return leaderOf(kvs[0], core);
+  return kvs[0] === undefined ? undefined : leaderOf(new KeyValue(kvs[0], { namespace: core.namespace, codec: raw }));
 }
 
-/** The present leader, then every other one. Waits for a cluster that cannot be reached; throws what it refuses for good. */
+function leaderOf({ bytes, text, createRevision, key }: KeyValue): Leader {
+  return { value: bytes, text, token: createRevision, key };
+}
+
+/** The present leader, then every other one. Ends when `stop` fires. Throws what the cluster refuses for good. */
 export async function* leaders(
-  { core, watches }: QueueParts,
+  { core, lanes }: QueueParts,
   queue: WireRange,
   stop: AbortSignal,
 ): AsyncGenerator<Leader | undefined, void, undefined> {
   const seen = new Candidates();
-  for (let failures = 0; !stop.aborted; ) {
+  const range = { prefix: withoutNamespace(queue.key, core.namespace) };
+  try {
+    const { items, revision } = await listed(core, range, stop);
+    seen.list(items);
+    yield* seen.unread();
+    await using watch = new Watch(lanes, range, { from: revision + 1n, signal: stop });
+    for (let events = await watch.batch(); events !== undefined; events = await watch.batch()) {
+      seen.apply(events);
+      yield* seen.unread();
+    }
+  } catch (error) {
+    if (!stop.aborted || core.closed.aborted) throw error;
+  }
+}
+
+/** Asks for all of them as often as it takes. */
+async function listed(core: Core, range: KeyRange, stop: AbortSignal): Promise<Page<Uint8Array>> {
+  for (let failures = 0; ; failures++) {
     try {
-      if (seen.revision === undefined) {
-        const { kvs, ...answer } = await core.calls.call('range', queue, { kind: 'read' }, { signal: stop });
-        seen.list(kvs, headerOf(answer).revision);
-      }
-      const end = watches.watch({ ...queue, startRevision: seen.next }, seen);
-      try {
-        for (;;) {
-          for (let found = seen.read(); found !== undefined; found = seen.read()) {
-            failures = 0;
-            yield leaderOf(found.first, core);
-          }
-          if (seen.failure !== undefined) throw seen.failure;
-          await seen.changed(stop, core.closed);
-          if (core.closed.aborted) throw closedError('the client');
-          if (stop.aborted) return;
-        }
-      } finally {
-        end();
-      }
+      return await listAll(core, range, { codec: raw, signal: stop });
     } catch (error) {
-      if (core.closed.aborted) throw closedError('the client');
-      if (stop.aborted) return;
-      if (!(error instanceof LeaseError) || !(error.retryable || error.code === 'compacted')) throw error;
-      const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** failures++) * (0.5 + core.clock.random());
-      await sleep(core.clock, pauseMs, stop);
-      seen.again(error);
+      if (stop.aborted || !(error instanceof LeaseError) || !error.retryable) throw error;
+      await sleep(core.clock, pauseAfter(core, failures), stop);
     }
   }
 }
 
-/** Who stands in the queue, as of `revision`, and who led meanwhile. */
-class Candidates implements KeyWatchSink {
-  /** Undefined: it has to be listed. */
-  revision: bigint | undefined;
-  /** Why the watch told its last. */
-  failure: LeaseError | undefined;
+/** Who stands in the queue, and who led meanwhile. */
+class Candidates {
   readonly #kvs = new Map<string, KeyValue>();
-  #told: { readonly first: KeyValue | undefined } | undefined;
-  #unread: { readonly first: KeyValue | undefined }[] = [];
-  #wake = (): void => {};
+  #told: KeyValue | undefined | 'nothing' = 'nothing';
+  readonly #unread: (Leader | undefined)[] = [];
 
-  /** Where the watch goes on. */
-  get next(): bigint {
-    return (this.revision ?? 0n) + 1n;
-  }
-
-  list(kvs: readonly KeyValue[], revision: bigint): void {
+  list(items: readonly KeyValue[]): void {
     this.#kvs.clear();
-    for (const kv of kvs) this.#kvs.set(nameOf(kv), kv);
-    this.revision = revision;
+    for (const kv of items) this.#kvs.set(nameOf(kv.key), kv);
     this.#look();
   }
 
   /** Each revision of them is a state of its own, and may have a leader of its own. */
-  events(events: readonly Event[], revision: bigint): void {
-    let at: bigint | undefined;
-    for (const { type, kv } of events) {
-      if (kv === undefined || kv === null) continue;
-      if (at !== undefined && kv.modRevision !== at) this.#look();
-      at = kv.modRevision;
-      if (type === 0) this.#kvs.set(nameOf(kv), kv);
-      else this.#kvs.delete(nameOf(kv));
+  apply(events: readonly WatchEvent[]): void {
+    let at = events[0]?.revision;
+    for (const event of events) {
+      if (event.revision !== at) this.#look();
+      at = event.revision;
+      if (event.type === 'put') this.#kvs.set(nameOf(event.key), event.kv);
+      else if (event.type === 'delete') this.#kvs.delete(nameOf(event.key));
+      else if (event.type === 'resync') this.list(event.items);
     }
     this.#look();
-    this.revision = at ?? revision;
-    this.#wake();
   }
 
-  broken(error: LeaseError): void {
-    this.failure ??= error;
-    this.#wake();
-  }
-
-  read(): { readonly first: KeyValue | undefined } | undefined {
-    return this.#unread.shift();
-  }
-
-  /** Resolves when there may be something new. */
-  async changed(...signals: readonly AbortSignal[]): Promise<void> {
-    let undo: readonly (() => void)[] = [];
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      undo = signals.map((signal) => onAbort(signal, resolve));
-      if (this.#unread.length > 0 || this.failure !== undefined) resolve();
-    });
-    for (const each of undo) each();
-  }
-
-  /** Another watch follows; what compaction took away cannot be watched, so all is listed anew. */
-  again({ code }: LeaseError): void {
-    this.failure = undefined;
-    if (code === 'compacted') this.revision = undefined;
+  /** Leaders that were not told yet. */
+  *unread(): Generator<Leader | undefined, void, undefined> {
+    while (this.#unread.length > 0) yield this.#unread.shift();
   }
 
   #look(): void {
@@ -143,28 +104,17 @@ class Candidates implements KeyWatchSink {
       if (first === undefined || kv.createRevision < first.createRevision) first = kv;
     const told = this.#told;
     if (
-      told !== undefined &&
-      told.first?.createRevision === first?.createRevision &&
-      told.first?.modRevision === first?.modRevision
+      told !== 'nothing' &&
+      told?.createRevision === first?.createRevision &&
+      told?.modRevision === first?.modRevision
     )
       return;
-    this.#told = { first };
-    if (this.#unread.length >= unreadMax) this.#unread = [];
-    this.#unread.push(this.#told);
+    this.#told = first;
+    this.#unread.push(first === undefined ? undefined : leaderOf(first));
   }
 }
 
-function leaderOf(kv: KeyValue | undefined, { namespace }: Core): Leader | undefined {
-  if (kv === undefined) return undefined;
-  return {
-    value: kv.value,
-    text: textOf(kv.value),
-    token: kv.createRevision,
-    key: withoutNamespace(kv.key, namespace),
-  };
-}
-
 /** Bytes as a key of a Map. */
-function nameOf({ key }: KeyValue): string {
+function nameOf(key: Uint8Array): string {
   return String.fromCharCode(...key);
 }

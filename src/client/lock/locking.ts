@@ -1,8 +1,8 @@
-/** Sessions, locks and elections of one client, and what they share: one stream of watches, one place that tidies queues up. */
+/** Sessions, locks and elections of one client, and what they share: one place that tidies queues up. */
 import type { Core } from '../core.ts';
 import type { KeyLike } from '../values.ts';
+import type { Lanes } from '../watch/lanes.ts';
 import { Election, type ElectionOptions } from './election.ts';
-import { KeyWatches } from './key-watches.ts';
 import { Leavings } from './leavings.ts';
 import { Locks } from './locks.ts';
 import type { QueueParts } from './queue.ts';
@@ -13,8 +13,8 @@ export class Locking {
   readonly #parts: QueueParts;
   readonly #sessions: Sessions;
 
-  constructor(core: Core, keep: KeepLease) {
-    this.#parts = { core, watches: new KeyWatches(core), leavings: new Leavings(core) };
+  constructor(core: Core, lanes: Lanes, keep: KeepLease) {
+    this.#parts = { core, lanes, leavings: new Leavings(core) };
     this.#sessions = new Sessions(keep);
     this.locks = new Locks(this.#parts, this.#sessions);
   }

@@ -3,13 +3,13 @@
  * release one wake and not n; it owns the queue when one linearizable look shows its own key and none that is older. A wait that is given
  * up, for whatever reason, takes its key with it.
  */
-import { unlessAborted } from '../abort.ts';
 import { sleep } from '../clock.ts';
 import type { Core } from '../core.ts';
 import { LeaseError } from '../errors.ts';
-import type { WireRange } from '../values.ts';
+import { type WireRange, withoutNamespace } from '../values.ts';
+import type { Lanes } from '../watch/lanes.ts';
+import { Watch } from '../watch/watch.ts';
 import { type Ends, lostError } from './ends.ts';
-import { deletesOnly, type KeyWatches } from './key-watches.ts';
 import type { Leavings } from './leavings.ts';
 import { candidateKey, entered, enterTxn, type Look, looked, lookTxn, type Seen } from './queue-wire.ts';
 import type { SessionUse } from './session.ts';
@@ -17,7 +17,8 @@ import type { SessionUse } from './session.ts';
 /** What locks and elections of a client share. */
 export interface QueueParts {
   readonly core: Core;
-  readonly watches: KeyWatches;
+  /** Where watches are. */
+  readonly lanes: Lanes;
   readonly leavings: Leavings;
 }
 
@@ -139,9 +140,10 @@ class Entry {
           throw new LeaseError('lease_lost', 'the key of the wait was deleted, as if its lease had ended');
         if (older === undefined) return { modRevision: own.modRevision, revision };
         await this.#changed([this.#at.key, older.key], revision, signal);
+        if (signal.aborted) throw signal.reason;
         failures = 0;
       } catch (error) {
-        if (signal.aborted || !(error instanceof LeaseError) || !mayPass(error)) throw error;
+        if (signal.aborted || !(error instanceof LeaseError) || !error.retryable) throw error;
         const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** failures++) * (0.5 + clock.random());
         await sleep(clock, pauseMs, signal);
         if (signal.aborted) throw error;
@@ -154,24 +156,20 @@ class Entry {
     return looked(await this.#parts.core.calls.call('txn', request, { kind: 'read' }, { signal }), token);
   }
 
-  /** Resolves when one of the keys is deleted after that revision; rejects when it can no longer be told, or the signal fires. */
+  /** Resolves when one of the keys is deleted after that revision, or may have been; rejects when it can no longer be told. */
   async #changed(keys: readonly Uint8Array[], revision: bigint, signal: AbortSignal): Promise<void> {
-    const stops: (() => void)[] = [];
-    const deleted = new Promise<void>((resolve, reject) => {
-      for (const key of keys) {
-        const watch = { key, filters: deletesOnly, startRevision: revision + 1n };
-        stops.push(this.#parts.watches.watch(watch, { events: () => resolve(), broken: reject }));
-      }
-    });
+    const { core, lanes } = this.#parts;
+    const options = { from: revision + 1n, only: 'delete', signal } as const;
+    const watches = keys.map((key) => new Watch(lanes, withoutNamespace(key, core.namespace), options));
     try {
-      await unlessAborted(deleted, signal);
+      await Promise.race(watches.map((watch) => changed(watch)));
     } finally {
-      for (const stop of stops) stop();
+      for (const watch of watches) watch.close();
     }
   }
 }
 
-/** A look or a watch that may succeed if made again. */
-function mayPass({ code, retryable }: LeaseError): boolean {
-  return retryable || code === 'compacted';
+/** Resolves with the first event that is one, or with the end of the watch. */
+async function changed(watch: Watch): Promise<void> {
+  for await (const { type } of watch) if (type !== 'progress') return;
 }
