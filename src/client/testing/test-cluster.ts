@@ -29,6 +29,8 @@ import { Network } from './network.ts';
 import { Peers } from './peers.ts';
 import { Timeline } from './timeline.ts';
 
+export type { Clock, Timer } from '../clock.ts';
+export type { Channel, Connect } from '../transport/channel.ts';
 export type { ClientProcess, ProcessOptions, TestClientOptions, Way } from './client-process.ts';
 export type { ResumeOrder } from './host.ts';
 export type { TestMemberStatus } from './member.ts';
