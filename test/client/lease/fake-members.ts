@@ -45,6 +45,9 @@ export class FakeMembers {
   readonly members: readonly FakeMember[];
   /** Id → TTL in ms. */
   readonly leases = new Map<bigint, number>();
+  /** Id → when it ends if it is not renewed, counted from the last question that was heard; looked at if `expiring`. */
+  readonly ends = new Map<bigint, number>();
+  expiring = false;
   readonly asked: Asked[] = [];
   /** Full method names of unary calls. */
   readonly calls: string[] = [];
@@ -122,6 +125,7 @@ export class FakeMembers {
     if (path === calls.leaseGrant[0]) {
       const { TTL, ID } = decode('LeaseGrantRequest', bytes);
       this.leases.set(ID, Number(TTL) * 1_000);
+      this.ends.set(ID, this.#time.monotonicMs() + Number(TTL) * 1_000);
       return encode('LeaseGrantResponse', { ID, TTL });
     }
     if (path === calls.leaseRevoke[0]) {
@@ -169,13 +173,21 @@ export class FakeMembers {
     });
     if (member.silent) return;
     const heard = ids.filter((id) => !member.mute.has(id));
-    const ttls = heard.map((id) => this.leases.get(id) ?? 0);
+    const ttls = heard.map((id) => this.#renewed(id));
     const answer = this.#time.after(member.delayMs, () => {
       stream.answers.delete(answer);
       if (batch) stream.sink.message(encode('KeepAliveResponse', { ids: heard, ttlMs: ttls.map(BigInt) }));
       else for (const [i, ID] of heard.entries()) stream.sink.message(answerOf(ID, ttls[i] as number));
     });
     stream.answers.add(answer);
+  }
+
+  #renewed(id: bigint): number {
+    const nowMs = this.#time.monotonicMs();
+    const ttlMs = this.leases.get(id) ?? 0;
+    if (this.expiring && (this.ends.get(id) ?? 0) <= nowMs) return 0;
+    this.ends.set(id, nowMs + ttlMs);
+    return ttlMs;
   }
 
   #end(stream: FakeStream, failure: CallFailure): void {
