@@ -17,7 +17,7 @@ import { retryMs, silenceMs } from './timing.ts';
 export interface StreamUser {
   /** There is a stream; nothing is unanswered on it. */
   opened(): void;
-  /** What could not be written for a while can be now. */
+  /** What could not be written for a while may be now. */
   writable(): void;
   answered(id: bigint, ttlMs: number, burst: Burst): void;
   /** The stream is gone, and these will not be answered. Another follows. */
@@ -63,9 +63,11 @@ export class RenewalStream {
     return this.#stop !== undefined;
   }
 
-  /** Renewals that can be sent at once; 0 while there is no stream, or it is full. */
+  /** Renewals that can be sent at once; 0 while there is no stream, or it is full, or it owes too many answers. */
   get room(): number {
-    return this.#open === undefined || this.#full ? 0 : this.#open.dialect.burstMax;
+    if (this.#open === undefined || this.#full) return 0;
+    const { burstMax, unansweredMax } = this.#open.dialect;
+    return Math.max(0, Math.min(burstMax, unansweredMax - this.#asked.size));
   }
 
   /** The unanswered renewal of an id. */
@@ -195,6 +197,7 @@ export class RenewalStream {
       if (this.#failures > 0 && this.#open !== undefined) this.#core.streams.worked(this.#open.channel);
       this.#failures = 0;
       this.#quietSinceMs = this.#clock.monotonicMs();
+      if (this.#asked.size <= dialect.unansweredMax / 2) this.#user.writable();
     } catch (error) {
       end(leaseError(error as Parameters<typeof leaseError>[0], 'write'));
     }

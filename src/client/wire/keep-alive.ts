@@ -11,6 +11,8 @@ export interface RenewalDialect {
   readonly path: string;
   /** Ids that are asked in one go, with one note of the time; at most so many in a message. */
   readonly burstMax: number;
+  /** Ids that may be unanswered: what waits in a member's queue uses up its own TTL, and what is more urgent cannot pass it. */
+  readonly unansweredMax: number;
   /** The messages that ask for these ids, in their order. */
   encode(ids: readonly bigint[]): readonly Uint8Array[];
   /** Tells each answer of a message: the TTL in ms from when it was renewed, 0 for a lease that is gone. Throws a `CallFailure`. */
@@ -21,6 +23,7 @@ export interface RenewalDialect {
 export const batchDialect: RenewalDialect = {
   path: '/leasehold.v1.Lease/KeepAlive',
   burstMax: 1_000,
+  unansweredMax: 10_000,
   encode(ids) {
     const packed = new Uint8Array(ids.length * varintBytesMax);
     let end = 0;
@@ -52,6 +55,7 @@ export const batchDialect: RenewalDialect = {
 export const etcdDialect: RenewalDialect = {
   path: calls.leaseKeepAlive[0],
   burstMax: 100,
+  unansweredMax: 500,
   encode: (ids) =>
     ids.map((id) => {
       const message = new Uint8Array(1 + varintBytesMax);

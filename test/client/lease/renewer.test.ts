@@ -317,6 +317,30 @@ test('a full buffer is waited for', async () => {
   expect(await Promise.all(waits)).toHaveLength(2_500);
 });
 
+test('no more is unanswered than a member answers soon: 10,000 in batches, 500 one by one', async () => {
+  for (const [batch, max] of [
+    [true, 10_000],
+    [false, 500],
+  ] as const) {
+    start();
+    member.batch = batch;
+    member.delayMs = 100;
+    const waits = Array.from({ length: 2.5 * max }, (_, i) => {
+      members.leases.set(BigInt(i + 1), 60_000);
+      return client.keepAliveOnce(BigInt(i + 1));
+    });
+    const asked = (): number => members.asked.reduce((sum, { ids }) => sum + ids.length, 0);
+    await time.pass(50);
+    expect(asked()).toBe(max);
+    await time.pass(100);
+    expect(asked()).toBe(2 * max);
+    await time.pass(500);
+    expect(await Promise.all(waits)).toHaveLength(2.5 * max);
+    expect(asked()).toBe(2.5 * max);
+    await client.close();
+  }
+});
+
 test('the stream is closed when nobody has needed it for a second', async () => {
   const [lease] = await leases(1, '10s');
   await time.pass(5_000);
