@@ -24,7 +24,8 @@ interface HasRegistry {
 
 /**
  * Teaches grpc-js the names of a registry's services. While members of the cluster are away, the instances known last
- * are used on. Channels end with `close()` as any; with the client, they keep the instances they have.
+ * are used on. Channels end with `close()` as any; with the client, they keep the instances they have. Ask for
+ * `round_robin` as below: what grpc-js does unasked (`pick_first`) stays with one connection as long as that lasts.
  * @example
  * registerGrpcResolver(client);
  * const users = new Users('leasehold:///users', credentials.createInsecure(), {
@@ -78,13 +79,19 @@ export function registerGrpcResolver(
         for await (const instances of registry.watch(this.#service, { signal, troubled })) {
           if (signal.aborted) return;
           known = true;
-          this.#listener({ ok: true, value: endpointsOf(instances) }, {}, null, '');
+          this.#tell(endpointsOf(instances));
         }
       } catch (error) {
         troubled(error);
         // grpc-js asks again after a while if it was given no endpoints.
         if (!signal.aborted) this.#following = undefined;
       }
+    }
+
+    /** No endpoints are told as an error too: with the empty list alone, round_robin has calls wait for ever. */
+    #tell(value: experimental.Endpoint[]): void {
+      this.#listener({ ok: true, value }, {}, null, '');
+      if (value.length === 0) this.#listener(failed(this.#service, 'none is registered'), {}, null, '');
     }
   }
 
@@ -103,6 +110,6 @@ function endpointsOf(instances: readonly Instance[]): experimental.Endpoint[] {
 
 function failed(service: string, error: unknown): Parameters<Listener>[0] {
   const cause = error instanceof Error ? error.message : String(error);
-  const details = `the instances of ${service} are not known: ${cause}`;
+  const details = `no instances of ${service}: ${cause}`;
   return { ok: false, error: { code: status.UNAVAILABLE, details, metadata: new Metadata() } };
 }
