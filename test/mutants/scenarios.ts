@@ -1,6 +1,7 @@
 /** Scripted scenarios by name, each made for one kind of bug; they pass on the clean tree, and a mutant makes them fail. */
 import { shorterAppend } from '../raft/shorter-append.ts';
 import { modelCases, runModelCase } from '../sim/lease-model-cases.ts';
+import { comesBackWhileItWaits, leapUnderWatches, streamFailsForGood, sweepOfALostTerm } from '../sim/rare-scripts.ts';
 import {
   askedInTwoBoots,
   checkpointInFlight,
@@ -30,6 +31,10 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'longer-old-log': longerOldLog,
   'overtaken-by-a-snapshot': overtakenBySnapshot,
   'asked-in-two-boots': askedInTwoBoots,
+  'stream-fails-for-good': streamFailsForGood,
+  'sweep-of-a-lost-term': sweepOfALostTerm,
+  'leap-under-watches': leapUnderWatches,
+  'comes-back-while-it-waits': comesBackWhileItWaits,
   'shorter-append': shorterAppend,
   ...Object.fromEntries(modelCases.map((one) => [`model-${one.number}`, () => runModelCase(one)])),
 };

@@ -87,4 +87,50 @@ export const strangerMutants: readonly Mutant[] = [
     caughtBy: ['D1', 'D3'],
     hunts: ['sim:usual'],
   },
+  {
+    id: 'X8',
+    what: 'the log behind an image whose stream failed is kept for ever',
+    edits: [
+      edit(
+        'src/node/node.ts',
+        '        this.#applier.unpin(input.to);\n',
+        '        if (input.ok) this.#applier.unpin(input.to);\n',
+      ),
+    ],
+    caughtBy: ['V6'],
+    hunts: ['scenario:stream-fails-for-good', 'sim:snapshots'],
+  },
+  {
+    id: 'X9',
+    what: 'a sweep that was proposed in a term that is lost blocks the next one of the same leader',
+    edits: [edit('src/node/sweeps.ts', '    if (term !== this.#term) this.undecided();\n', '')],
+    caughtBy: ['V6'],
+    hunts: ['scenario:sweep-of-a-lost-term'],
+  },
+  {
+    id: 'X10',
+    what: 'a watcher that lags when a snapshot is installed hears nothing of what the snapshot brought',
+    edits: [
+      edit(
+        'src/watch/hub.ts',
+        '      if (watcher.lags) {\n        watcher.lastRevision = this.#revision;\n        continue;\n      }\n',
+        '      if (watcher.lags) continue;\n',
+      ),
+    ],
+    caughtBy: ['W3', 'W6', 'W9', 'W11'],
+    hunts: ['scenario:leap-under-watches', 'sim:snapshots'],
+  },
+  {
+    id: 'X11',
+    what: 'a candidate takes a later key of its name for its own',
+    edits: [
+      edit(
+        'src/watch/queue.ts',
+        'if (onlyOf(state, rangeOf(key))?.createRevision !== createRevision)',
+        'if (onlyOf(state, rangeOf(key)) === undefined)',
+      ),
+    ],
+    caughtBy: ['F3'],
+    hunts: ['scenario:comes-back-while-it-waits', 'sim:usual'],
+  },
 ];

@@ -4,6 +4,7 @@
  */
 import type { Answer, BarrierAnswer, RenewalAnswer } from '../../src/node/input.ts';
 import { Node } from '../../src/node/node.ts';
+import type { NodeOptions } from '../../src/node/options.ts';
 import type { PeerMessage } from '../../src/node/peer-message.ts';
 import { encodeCommand, packCommands } from '../../src/state/codec.ts';
 import type { Command } from '../../src/state/command.ts';
@@ -23,18 +24,21 @@ export class LoneNode {
   readonly node: Node;
   readonly sent: PeerMessage[] = [];
   readonly answers: unknown[] = [];
+  /** Whom an image was to be sent to. */
+  readonly streams: MemberId[] = [];
   syncing = true;
   nowMs = 0;
   #wantsTurn = false;
   #writing = false;
   #imageIndex: Index = 0;
 
-  constructor() {
+  /** `extra`: options that are not as usual. */
+  constructor(extra: Partial<NodeOptions> = {}) {
     const machine = new Machine();
     const raft = restored(3, [], { hardState: { term: 1, vote: 0n, commit: 1 }, applied: 0 });
     const options = { member: 1n, boot: 1, tickMs, ticksPerRaftTick: 1, electionTicks: 10, seed: 1n, quotaBytes: 1e9 };
     this.node = new Node(
-      options,
+      { ...options, ...extra },
       { raft, machine },
       {
         wake: () => (this.#wantsTurn = true),
@@ -42,7 +46,7 @@ export class LoneNode {
         image: { write: ({ appliedIndex }) => (this.#imageIndex = appliedIndex) },
         peers: { send: (_to, message) => this.sent.push(message) },
         snapshots: {
-          send: () => {},
+          send: (to) => this.streams.push(to),
           install: () => this.node.enqueue({ type: 'snapshotInstalled' }),
           discard: () => {},
         },
@@ -100,19 +104,19 @@ export class LoneNode {
     return this;
   }
 
-  /** Member 2 has all of the log, and echoes the newest round. */
-  ack(match: Index = this.node.raft.lastIndex): this {
+  /** Member 2, or another, has all of the log. `needsSnapshot`: and its image is lost. */
+  ack(match: Index = this.node.raft.lastIndex, from: MemberId = 2n, needsSnapshot = false): this {
     const { term } = this.node.raft;
     return this.hear({
       type: 'appendReply',
-      from: 2n,
+      from,
       to: 1n,
       term,
       accepted: true,
       match,
       hintIndex: 0,
       hintTerm: 0,
-      needsSnapshot: false,
+      needsSnapshot,
       round: 0,
     });
   }

@@ -210,3 +210,26 @@ test('W9: a compaction in the same turn ends the watchers it concerns, and no ot
   lone.follow(2, [commandEntry(7, 2, put('other'), 3n, 9)], 7);
   expect(hub.pull(innocent, 1e6)).toMatchObject({ revision: 5, events: [{ type: 'put' }] });
 });
+
+test.each([true, false])('V6: the log behind an image goes once its stream has ended, well or not: %s', (ok) => {
+  const lone = new LoneNode({ logTrailingEntriesMax: 2 }).lead().ack();
+  const acks = (): LoneNode => lone.ack().ack(lone.node.raft.lastIndex, 3n);
+  // Long enough for the image to be due.
+  const writesImage = (): number => {
+    for (let i = 0; i < 60; i++) acks().propose(grant).tick();
+    acks().imageWritten();
+    return lone.node.status().imageIndex;
+  };
+  const first = writesImage();
+  expect(lone.node.raft.base.index).toBe(first);
+  lone.ack(lone.node.raft.lastIndex, 3n, true);
+  expect(lone.streams).toEqual([3n]);
+  const second = writesImage();
+  expect(second).toBeGreaterThan(first);
+  expect(lone.node.raft.base.index).toBe(first);
+  lone.node.enqueue({ type: 'snapshotSent', to: 3n, index: first, ok });
+  const third = writesImage();
+  expect(third).toBeGreaterThan(second);
+  expect(lone.node.raft.base.index).toBe(third);
+  expect(lone.streams).toEqual([3n]);
+});

@@ -6,13 +6,13 @@ import { Prng } from '../../src/base/prng.ts';
 import type { Input } from '../../src/node/input.ts';
 import { Node } from '../../src/node/node.ts';
 import type { PeerMessage } from '../../src/node/peer-message.ts';
-import type { MemberId, WriteGroup } from '../../src/store/entry.ts';
+import type { Index, MemberId, WriteGroup } from '../../src/store/entry.ts';
 import { asHost, type Host } from './ambient.ts';
 import { Clock } from './clock.ts';
 import { SimDisks } from './disks.ts';
 import type { FaultKind } from './fault-kinds.ts';
 import type { DurableLog, Watched } from './observer.ts';
-import { memberPorts } from './ports.ts';
+import { dropsLog, memberPorts } from './ports.ts';
 import { type ResumeOrder, Standstill } from './standstill.ts';
 import { Talk } from './talk.ts';
 import { Traps } from './traps.ts';
@@ -52,6 +52,10 @@ export class SimMember implements Watched {
   owed = 0;
   crashes = 0;
   installs = 0;
+  /** Images under way to others, of which the node has not been told that they ended. */
+  sending = 0;
+  /** The image written last, if none was on its way to anybody when it returned: the log behind it is to go. */
+  dropsLogBehind: Index | undefined;
   /** In the middle of a turn the process dies: nothing more leaves it. */
   dying = false;
   /** No sync ends before. */
@@ -131,6 +135,8 @@ export class SimMember implements Watched {
     this.suspect = false;
     this.imageLost = opened.raft.needsSnapshot;
     this.owed = 0;
+    this.sending = 0;
+    this.dropsLogBehind = undefined;
     const { world } = this;
     const { boot } = this;
     this.node = new Node(
@@ -274,6 +280,7 @@ export class SimMember implements Watched {
     if (node.machine !== machine) world.observer.restored(this);
     for (const after of afters) after?.();
     world.observer.turned(this);
+    dropsLog(this);
     if (this.dying) {
       this.dying = false;
       this.traps.sprung('crashInTurn');

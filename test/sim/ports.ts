@@ -27,7 +27,10 @@ export function memberPorts(member: SimMember, boot: number): Ports {
         if (!alive()) return;
         disks.writeImage(batch, (error) => {
           if (error !== undefined) diskFailed(member);
-          else member.enqueue({ type: 'imageWritten', appliedIndex: batch.appliedIndex });
+          else {
+            member.enqueue({ type: 'imageWritten', appliedIndex: batch.appliedIndex });
+            if (member.sending === 0) member.dropsLogBehind = batch.appliedIndex;
+          }
         });
         const latencyMs = 1 + member.prng.unit() * 20;
         if (member.spring('crashInImage')) return;
@@ -105,6 +108,8 @@ function sendSnapshot(member: SimMember, boot: number, to: SimMember, term: numb
   const snapshot = reached ? disks.readImage() : undefined;
   const stream = { cut: snapshot === undefined, from: member.index, to: to.index };
   world.streams.add(stream);
+  member.sending++;
+  member.dropsLogBehind = undefined;
   const life = to.boot;
   const there = network.link(member.index, to.index);
   const back = network.link(to.index, member.index);
@@ -124,9 +129,10 @@ function sendSnapshot(member: SimMember, boot: number, to: SimMember, term: numb
       world.trace?.(to.index, `has a snapshot of ${member.name} at ${snapshot.meta.index}`);
     }
     if (snapshot !== undefined && member.boot === boot) keepsLogBehind(member, term, snapshot.meta.index);
-    member.later(boot, 0, () =>
-      member.enqueue({ type: 'snapshotSent', to: to.id, index: snapshot?.meta.index ?? 0, ok: ok && !answerLost }),
-    );
+    member.later(boot, 0, () => {
+      member.sending--;
+      member.enqueue({ type: 'snapshotSent', to: to.id, index: snapshot?.meta.index ?? 0, ok: ok && !answerLost });
+    });
   });
 }
 
@@ -135,6 +141,17 @@ function keepsLogBehind({ node, name }: SimMember, term: number, index: Index): 
   const raft = node?.raft;
   if (raft?.role === 'leader' && raft.term === term && raft.base.index > index)
     throw new Violation('V4', `${name} dropped its log up to ${raft.base.index} while it sent its image of ${index}`);
+}
+
+/** V6, after a turn: no log is kept beyond its tail for an image that is not on its way any more, however its stream ended. */
+export function dropsLog(member: SimMember): void {
+  const { node, name, dropsLogBehind, world } = member;
+  if (dropsLogBehind === undefined || node === undefined) return;
+  const { imageIndex, raft } = node.status();
+  if (imageIndex < dropsLogBehind) return;
+  member.dropsLogBehind = undefined;
+  if (raft.base.index < dropsLogBehind - world.schedule.noise.logTailEntriesMax)
+    throw new Violation('V6', `${name} keeps its log from ${raft.base.index} on behind its image of ${dropsLogBehind}`);
 }
 
 function install(member: SimMember, boot: number, head: SnapshotHead, log: WriteGroup): void {

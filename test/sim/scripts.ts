@@ -2,71 +2,19 @@
  * Scripted runs of the whole cluster, each the shortest way to one kind of bug that random search meets rarely. `seed` moves delays
  * and elections a little. Each throws a `Violation` if a promise breaks, be it here or in the checks of the world.
  */
-import type { Range } from '../../src/state/command.ts';
 import { NO_MEMBER } from '../../src/store/entry.ts';
-import { calmWorld } from './calm.ts';
-import type { CallRecord, ClientCall } from './history.ts';
 import type { SimMember } from './member.ts';
-import type { Noise } from './schedule.ts';
+import { ask, cutPeers, grant, isAlive, ledWorld, put, rangeOf, renewal } from './script-steps.ts';
 import { Violation } from './violation.ts';
 import type { World } from './world.ts';
 
 /** TTL of the lease that etcd loses. */
 const longMs = 900_000;
-const renewal = (id: bigint): ClientCall => ({ type: 'keepAlive', id });
-
-/** A calm cluster with a leader. */
-function ledWorld(seed: number, members = 3, noise: Partial<Noise> = {}): { world: World; leader: SimMember } {
-  const world = calmWorld(BigInt(seed), members, noise);
-  if (!world.runUntil(() => world.leader?.node?.raft.ownTermCommitted === true, 10_000))
-    throw new Violation('V1', 'no leader in a calm cluster');
-  return { world, leader: world.leader as SimMember };
-}
-
-/** Client 1 asks, and time goes on until its call has ended. */
-function ask(world: World, member: SimMember, call: ClientCall): CallRecord {
-  const record = world.clients.call(0, member, call, 7_000);
-  world.runUntil(() => record.outcome !== 'open', 10_000);
-  return record;
-}
-
-function grant(world: World, member: SimMember, id: bigint, ttlMs: number): void {
-  const call: ClientCall = { type: 'command', command: { type: 'grant', id, ttlMs }, serverId: false };
-  if (ask(world, member, call).outcome !== 'ok') throw new Violation('V3', 'a grant fails in a calm cluster');
-}
-
-function isAlive({ result }: CallRecord): boolean {
-  return result?.type === 'lease' && result.answer.type === 'alive';
-}
-
-function rangeOf(name: string): Range {
-  const bounds = { minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 };
-  const how = {
-    limit: 0,
-    revision: 0,
-    sortOrder: 'none',
-    sortTarget: 'key',
-    keysOnly: true,
-    countOnly: false,
-  } as const;
-  return { type: 'range', key: Buffer.from(name), rangeEnd: new Uint8Array(0), ...how, ...bounds };
-}
-
-function put(name: string): ClientCall {
-  const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
-  const command = { type: 'put' as const, key: Buffer.from(name), value: Buffer.from(name), lease: 0n, ...flags };
-  return { type: 'command', command, serverId: false };
-}
 
 /** What the member says is left; undefined if it says nothing. */
 function remainingMs(world: World, member: SimMember, id: bigint): number | undefined {
   const { result } = ask(world, member, { type: 'timeToLive', id });
   return result?.type === 'lease' && result.answer.type === 'alive' ? result.answer.remainingMs : undefined;
-}
-
-/** Nobody hears the member and it hears nobody, but clients reach it. */
-function cutPeers(world: World, member: SimMember): void {
-  world.network.isolate(member.index);
 }
 
 /** What was acknowledged at `sentMs` must be kept by whoever leads the others. */
