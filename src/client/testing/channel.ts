@@ -123,6 +123,11 @@ export class MemoryChannel implements Channel {
     return this.#state === 'closed';
   }
 
+  /** Calls that are not over. */
+  get calls(): number {
+    return this.#calls.size;
+  }
+
   /** The connection breaks at both ends, now. */
   disconnect(): void {
     const end = this.#end;

@@ -112,6 +112,11 @@ export class ClientProcess {
     for (const index of this.#world.members.keys()) this.cut(index, way);
   }
 
+  /** What goes to that member and comes from it takes so much longer each way, in milliseconds, until `heal`. */
+  slow(member: number, byMs: number): void {
+    for (const link of this.#links(member)) link.slow(byMs);
+  }
+
   /** That member, or every one, can be reached again. */
   heal(member?: number): void {
     for (const index of member === undefined ? this.#world.members.keys() : [member])
@@ -128,6 +133,13 @@ export class ClientProcess {
     for (const { channel } of this.#channels) channel.abandon();
     this.#clients.clear();
     this.#host.end();
+  }
+
+  /** @internal Timers that will run, and calls that are not over: none once its clients are closed. */
+  get pending(): number {
+    let calls = 0;
+    for (const { channel } of this.#channels) calls += channel.calls;
+    return this.#host.pending + calls;
   }
 
   /** @internal Closes what is open. */

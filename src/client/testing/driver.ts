@@ -26,6 +26,8 @@ const warnAfterMs = 1_000;
 export class Driver {
   readonly #timeline: Timeline;
   readonly #goals = new Set<Goal>();
+  /** Called after each step, before what programs make of it. */
+  readonly #look: () => void;
   #running = false;
   /** Since the last step. */
   #asked = false;
@@ -33,8 +35,9 @@ export class Driver {
   #stepsAtOnce = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(timeline: Timeline) {
+  constructor(timeline: Timeline, look: () => void) {
     this.#timeline = timeline;
+    this.#look = look;
   }
 
   /** Resolves when so much time has passed. */
@@ -121,7 +124,9 @@ export class Driver {
       this.#stepsAtOnce = nextMs === nowMs ? this.#stepsAtOnce + 1 : 0;
       if (this.#stepsAtOnce > stepsAtOnceMax) throw new Error('virtual time stands still: something goes in a circle');
       this.#asked = false;
-      if (!timeline.runNext()) break;
+      const quiet = timeline.runNext();
+      this.#look();
+      if (!quiet) break;
     }
     return false;
   }

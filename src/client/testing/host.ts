@@ -88,6 +88,11 @@ export class Host implements Clock {
     };
   }
 
+  /** Timers that will run. */
+  get pending(): number {
+    return this.#timers.filter(({ step }) => step !== undefined).length;
+  }
+
   /** As `setInterval`. */
   every(periodMs: number, step: () => void): Timer {
     let timer: Timer;

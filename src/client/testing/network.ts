@@ -16,6 +16,7 @@ export class Link {
   readonly #prng: Prng;
   #lastMs = 0;
   #cut = false;
+  #slowMs = 0;
   #waiting: (() => void)[] = [];
 
   constructor(timeline: Timeline, prng: Prng) {
@@ -30,7 +31,12 @@ export class Link {
   /** `deliver` runs later, after all that was carried before it. */
   carry(deliver: () => void): void {
     if (this.#cut) this.#waiting.push(deliver);
-    else this.#send(delayMsMin + (delayMsMax - delayMsMin) * this.#prng.unit(), deliver);
+    else this.#send(this.#slowMs + delayMsMin + (delayMsMax - delayMsMin) * this.#prng.unit(), deliver);
+  }
+
+  /** Everything takes so much longer from now on, until it is said anew or the link is healed. */
+  slow(byMs: number): void {
+    this.#slowMs = byMs;
   }
 
   cut(): void {
@@ -38,6 +44,7 @@ export class Link {
   }
 
   heal(): void {
+    this.#slowMs = 0;
     if (!this.#cut) return;
     this.#cut = false;
     const waiting = this.#waiting;

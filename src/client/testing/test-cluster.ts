@@ -40,6 +40,10 @@ export interface TestClusterOptions {
   readonly members?: number;
   /** What happens by chance follows from it; 1 if not given. */
   readonly seed?: number | bigint;
+  /** How far members' clocks are from true, in their order; 0.001 is a thousandth fast, and what is not given is true. */
+  readonly drifts?: readonly number[];
+  /** @internal Is shown all members after each step, before programs go on; what it throws ends every wait for time to pass. */
+  readonly look?: (members: readonly TestMember[]) => void;
 }
 
 const membersMax = 9;
@@ -51,7 +55,7 @@ const lookMs = 10;
 
 export class TestCluster implements AsyncDisposable {
   readonly #timeline = new Timeline();
-  readonly #driver = new Driver(this.#timeline);
+  readonly #driver: Driver;
   readonly #seed: bigint;
   readonly #network: Network;
   readonly #peers: Peers;
@@ -60,14 +64,15 @@ export class TestCluster implements AsyncDisposable {
   readonly #own: ClientProcess;
   #stopped = false;
 
-  private constructor(count: number, seed: bigint) {
+  private constructor(count: number, seed: bigint, { drifts = [], look }: TestClusterOptions) {
     this.#seed = seed;
+    this.#driver = new Driver(this.#timeline, () => look?.(this.#members));
     this.#network = new Network(this.#timeline, seed);
     this.#peers = new Peers(this.#timeline, this.#network, seed);
     const peers = this.#peers;
-    this.#members = plansOf(count).map((plan) => {
+    this.#members = plansOf(count).map((plan, index) => {
       const random = new Prng(seed, `host ${plan.name}`);
-      const host = new Host(plan.name, this.#timeline, random, 1, random.between(0, 1_000_000));
+      const host = new Host(plan.name, this.#timeline, random, 1 + (drifts[index] ?? 0), random.between(0, 1_000_000));
       const bug = (error: unknown): void => this.#driver.fail(error);
       const member = new TestMember(plan, host, { seed, peers, bug });
       peers.add(member);
@@ -77,10 +82,11 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Starts the members and returns when they have a leader and know each other's addresses. */
-  static async start({ members = 3, seed = 1 }: TestClusterOptions = {}): Promise<TestCluster> {
+  static async start(options: TestClusterOptions = {}): Promise<TestCluster> {
+    const { members = 3, seed = 1 } = options;
     if (!Number.isInteger(members) || members < 1 || members > membersMax)
       throw new LeaseError('invalid_argument', `members is ${members}; a test cluster has 1 to ${membersMax}`);
-    const cluster = new TestCluster(members, BigInt(seed));
+    const cluster = new TestCluster(members, BigInt(seed), options);
     for (const index of cluster.#members.keys()) cluster.restart(index);
     await cluster.#look(startMsMax, () => cluster.#isReady());
     return cluster;
