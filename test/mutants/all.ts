@@ -2,6 +2,7 @@
 import { compactionMutants } from './compaction-mutants.ts';
 import { etcdMutants } from './etcd-mutants.ts';
 import { expiryMutants } from './expiry-mutants.ts';
+import { holderMutants } from './holder-mutants.ts';
 import { leaseStateMutants } from './lease-state-mutants.ts';
 import { lockMutants } from './lock-mutants.ts';
 import { modelMutants } from './model-mutants.ts';
@@ -24,6 +25,7 @@ export const mutants: readonly Mutant[] = [
   ...etcdMutants,
   ...modelMutants,
   ...strangerMutants,
+  ...holderMutants,
 ];
 
 /** Ids of the fastest, as measured by `npm run mutants`. */

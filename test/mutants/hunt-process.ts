@@ -20,7 +20,7 @@ for (let i = 0; i < Number(count) && crashes < crashesMax; i++) {
   const seed = Number(first) + i;
   ran++;
   try {
-    hunt(name as HuntName, seed);
+    await hunt(name as HuntName, seed);
   } catch (error) {
     const invariant = invariantOf(error);
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -12,9 +12,10 @@ export interface Edit {
 
 /**
  * Where a mutant is looked for: a profile of the simulator (`sim:usual`), the Raft world (`raft`), three primaries over one log
- * (`primary`), or a scripted scenario (`scenario:cut-at-every-stage`).
+ * (`primary`), rounds of holders (`holders`), or a scripted scenario
+ * (`scenario:cut-at-every-stage`).
  */
-export type HuntName = 'raft' | 'primary' | `sim:${string}` | `scenario:${string}`;
+export type HuntName = 'raft' | 'primary' | 'holders' | `sim:${string}` | `scenario:${string}`;
 
 export interface Mutant {
   /** `M22`, `O5`; a second form of the same bug has a letter behind it. */

@@ -84,9 +84,7 @@ async function enter(
     ends.check();
     const seen = await entry.enter(session.id, value, onlyEmpty, ends.signal);
     if (seen === undefined) {
-      // An earlier attempt that still arrives may find the queue empty.
-      if (entry.unsettled) parts.leavings.leaveSoon({ key, token: undefined, unsettled: true, use });
-      else await use.giveBack();
+      await use.giveBack();
       return undefined;
     }
     const { token } = seen;
