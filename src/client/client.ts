@@ -19,13 +19,24 @@ import { Locking } from './lock/locking.ts';
 import type { LockOptions } from './lock/locks.ts';
 import type { Session, SessionOptions } from './lock/session.ts';
 import { type ClientOptions, settingsOf } from './options.ts';
+import type { RegistrationParts } from './registry/keeping.ts';
+import { type RegisterSettings, Registration } from './registry/registration.ts';
+import { Registry, type RegistryOptions } from './registry/registry.ts';
 import { type CallSettings, Calls } from './transport/calls.ts';
 import { preferLeader } from './transport/leader-hint.ts';
 import { discover, type MemberInfo, memberList } from './transport/member-list.ts';
 import { Members } from './transport/members.ts';
 import { Streams } from './transport/streams.ts';
 import { Tokens } from './transport/tokens.ts';
-import type { Codec, Duration, KeyLike, KeyRange, LeaseIdLike, ValueLike } from './values.ts';
+import {
+  bytesOf,
+  type Codec,
+  type Duration,
+  type KeyLike,
+  type KeyRange,
+  type LeaseIdLike,
+  type ValueLike,
+} from './values.ts';
 import { Lanes } from './watch/lanes.ts';
 import { View } from './watch/view.ts';
 import type { WatchOptions } from './watch/watch.ts';
@@ -48,6 +59,11 @@ export type { LockOptions } from './lock/locks.ts';
 export type { Session, SessionOptions } from './lock/session.ts';
 export type { Stoppable } from './lock/stoppable.ts';
 export type { Term } from './lock/term.ts';
+export type { RegisteredEvent, RegistrationLostEvent, RegistrationLostReason } from './registry/events.ts';
+export { type GrpcResolverOptions, registerGrpcResolver } from './registry/grpc-resolver.ts';
+export type { Instance, InstanceInput, Layout, LayoutName, Read } from './registry/layout.ts';
+export type { RegisterSettings, Registration } from './registry/registration.ts';
+export type { FollowOptions, Registry, RegistryOptions } from './registry/registry.ts';
 export type { MemberInfo } from './transport/member-list.ts';
 export { json } from './values.ts';
 export type { Change } from './watch/changes.ts';
@@ -229,6 +245,26 @@ export class Client implements AsyncDisposable {
     return this.#locking.election(name, options);
   }
 
+  /**
+   * Puts a key that is there as long as this process holds it, and puts it again whenever it is lost. Resolves when it is
+   * there for the first time. See `Registration`.
+   */
+  register(key: KeyLike, value: ValueLike, options?: RegisterSettings): Promise<Registration<ValueLike>>;
+  register<T>(key: KeyLike, value: T, options: RegisterSettings & { codec: Codec<T> }): Promise<Registration<T>>;
+  register<T>(
+    key: KeyLike,
+    value: T,
+    { codec, ...settings }: RegisterSettings & { codec?: Codec<T> } = {},
+  ): Promise<Registration<T>> {
+    const encode = (next: T): Uint8Array => bytesOf(codec === undefined ? (next as ValueLike) : codec.encode(next));
+    return Registration.open(this.#registrationParts(), { keyOf: () => key, encode, value }, settings);
+  }
+
+  /** Where services register their instances, and find each other's; see `Registry`. */
+  registry(options: RegistryOptions = {}): Registry {
+    return new Registry(this.#registrationParts(), options);
+  }
+
   /** Ends everything that is open: held things say why (`closed`), calls under way fail. Leases live on until their TTL is over. */
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
@@ -242,5 +278,9 @@ export class Client implements AsyncDisposable {
 
   #leaseParts(): LeaseParts {
     return { core: this.#core, calls: this.#leaseCalls, renewer: this.#renewer };
+  }
+
+  #registrationParts(): RegistrationParts {
+    return { ...this.#leaseParts(), lanes: this.#lanes };
   }
 }

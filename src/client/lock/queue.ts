@@ -84,7 +84,9 @@ async function enter(
     ends.check();
     const seen = await entry.enter(session.id, value, onlyEmpty, ends.signal);
     if (seen === undefined) {
-      await use.giveBack();
+      // An earlier attempt that still arrives may find the queue empty.
+      if (entry.unsettled) parts.leavings.leaveSoon({ key, token: undefined, unsettled: true, use });
+      else await use.giveBack();
       return undefined;
     }
     const { token } = seen;

@@ -91,7 +91,7 @@ export class Hall {
 /** What becomes of a unary call: as usual if undefined. */
 export type Meddling = (
   path: string,
-  pass: () => Promise<Uint8Array>,
+  pass: (options?: UnaryOptions) => Promise<Uint8Array>,
   options: UnaryOptions,
 ) => Promise<Uint8Array> | undefined;
 
@@ -104,7 +104,7 @@ export function meddled(meddle: Meddling): Connect {
       endpoint,
       ready: (timeoutMs, signal) => channel.ready(timeoutMs, signal),
       unary: (path, request, options) => {
-        const pass = (): Promise<Uint8Array> => channel.unary(path, request, options);
+        const pass = (other = options): Promise<Uint8Array> => channel.unary(path, request, other);
         return meddle(path, pass, options) ?? pass();
       },
       stream: (path, metadata, sink) => channel.stream(path, metadata, sink),

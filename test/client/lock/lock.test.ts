@@ -1,7 +1,9 @@
 /** Locks: waiting in order, trying, holding, giving back, giving up. */
+import { getEventListeners } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Held } from '../../../src/client/client.ts';
 import { systemClock } from '../../../src/client/clock.ts';
+import { CallFailure, grpcCodes } from '../../../src/client/errors.ts';
 import { int64Of } from '../../../src/rpc/int64.ts';
 import type { Fields } from '../../rpc/plain-call.ts';
 import { Hall, latch, lost, meddled, silence, txnPath } from './hall.ts';
@@ -143,6 +145,29 @@ describe('trying', () => {
     await held?.release();
     expect(await hall.keys('again')).toEqual([]);
   });
+});
+
+test('a try that is told no, after an attempt that nobody answered: when that arrives, its key goes', async () => {
+  const late = latch();
+  let txns = 0;
+  let arrived: Promise<unknown> = Promise.resolve();
+  const client = hall.client({
+    connect: meddled((path, pass, options) => {
+      if (path !== txnPath || ++txns !== 1) return undefined;
+      arrived = late.opened.then(() => pass({ ...options, timeoutMs: 10_000 }));
+      return Promise.reject(lost());
+    }),
+  });
+  await using session = await client.session();
+  const gate = await hall.client().lock('no');
+  expect(await client.tryLock('no', { session })).toBeUndefined();
+  await expect.poll(() => txns).toBe(3);
+  await gate.release();
+  late.open();
+  await arrived;
+  expect(await hall.keys('no')).toHaveLength(1);
+  await hall.queued('no', 0);
+  expect(session.held()).toBe(true);
 });
 
 describe('a session', () => {
@@ -302,6 +327,47 @@ describe('who gives up', () => {
     }
   });
 
+  test('or does not: nothing is left on a signal that lives long', async () => {
+    const { signal } = new AbortController();
+    const client = hall.client();
+    const gate = await client.lock('long', { signal });
+    await expect(client.lock('long', { signal, timeout: 20 })).rejects.toMatchObject({ code: 'timeout' });
+    expect(await client.tryLock('long', { signal })).toBeUndefined();
+    await gate.release();
+    for await (const term of client.election('long').campaign('me', { signal })) {
+      expect(term.held()).toBe(true);
+      break;
+    }
+    await client.election('long').observe({ signal }).close();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  test('as its process was paused too long in the queue: the lock is not taken, though its turn has come', async () => {
+    let aheadMs = 0;
+    const answer = latch();
+    let looks = 0;
+    const client = hall.client({
+      clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs },
+      connect: meddled((path, pass) => {
+        if (path !== txnPath || ++looks !== 3) return undefined;
+        return pass().then(async (bytes) => {
+          answer.open();
+          aheadMs = 60_000;
+          return bytes;
+        });
+      }),
+    });
+    const gate = await hall.client().lock('slept');
+    const waiting = client.lock('slept');
+    waiting.catch(() => {});
+    await hall.queued('slept', 2);
+    await expect.poll(() => looks).toBe(2);
+    await gate.release();
+    await answer.opened;
+    await expect(waiting).rejects.toMatchObject({ code: 'lease_lost' });
+    await hall.queued('slept', 0);
+  });
+
   test('by closing the client', async () => {
     const gate = await hall.client().lock('shut');
     const client = hall.client();
@@ -411,6 +477,23 @@ describe('giving back', () => {
     away = false;
     await hall.queued('later', 0);
     expect(session.held()).toBe(true);
+  });
+
+  test('that is refused for good is left to the session: the client’s own ends', async () => {
+    const client = hall.client({
+      connect: meddled((path) => {
+        if (path !== txnPath || !refusing) return undefined;
+        return Promise.reject(new CallFailure(grpcCodes.permissionDenied, 'etcdserver: permission denied', true));
+      }),
+    });
+    let refusing = false;
+    const before = await hall.leases();
+    const held = await client.lock('refused');
+    expect(await hall.leasesSince(before)).toHaveLength(1);
+    refusing = true;
+    await expect(held.release()).rejects.toMatchObject({ code: 'permission_denied' });
+    await hall.noLeaseSince(before);
+    expect(await hall.keys('refused')).toEqual([]);
   });
 
   test('twice is giving back once', async () => {
