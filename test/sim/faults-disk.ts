@@ -115,7 +115,7 @@ export const diskFaults: StrikeTable<DiskFault> = {
   imageOld: (s) => {
     const copy = s.member.disks.image.copy();
     const { imageGeneration } = s.member.disks;
-    s.world.timeline.after(s.param('ageMs', 3_000), () =>
+    s.later(s.param('ageMs', 3_000), () =>
       damageDown(s, () => {
         s.member.disks.image.restore(copy);
         s.member.disks.imageGeneration = imageGeneration;
@@ -128,10 +128,9 @@ export const diskFaults: StrikeTable<DiskFault> = {
     const copy = s.member.disks.copyDirectory();
     // A copy of the present start cannot be told from it: there is another start first, and everybody has met it.
     s.member.restart(200);
-    s.world.timeline.after(s.param('ageMs', 3_000), () => {
+    s.later(s.param('ageMs', 3_000), () => {
       const { member } = s;
-      if (s.world.healed || !member.up || !mayDamage(s) || !everybodyKnows(s.world, member) || !promisesHeldByOthers(s))
-        return;
+      if (!member.up || !mayDamage(s) || !everybodyKnows(s.world, member) || !promisesHeldByOthers(s)) return;
       member.crash();
       member.disks.restoreDirectory(copy);
       member.suspect = true;
@@ -151,7 +150,7 @@ export const diskFaults: StrikeTable<DiskFault> = {
 
 /** The member goes down, is damaged, and comes back. */
 function damageDown(s: Strike, damage: () => boolean): void {
-  if (!s.member.up || s.world.healed || !mayDamage(s)) return;
+  if (!s.member.up || !mayDamage(s)) return;
   s.member.crash();
   if (damage()) {
     s.struck();

@@ -39,8 +39,7 @@ export const hostFaults: StrikeTable<HostFault> = {
     const times = s.param('times', 10);
     const onMs = s.param('onMs', 120);
     const everyMs = Math.max(onMs * 1.5, s.fault.forMs / times);
-    for (let i = 0; i < times; i++)
-      s.world.timeline.after(i * everyMs, () => s.member.pause(onMs, false, (i % 3) as ResumeOrder));
+    for (let i = 0; i < times; i++) s.later(i * everyMs, () => s.member.pause(onMs, false, (i % 3) as ResumeOrder));
   },
   wallJump: (s) => {
     s.member.clock.jumpWall(s.param('byMs', 3_600_000));
@@ -67,13 +66,12 @@ export const hostFaults: StrikeTable<HostFault> = {
     if (!s.member.up) return;
     s.struck();
     s.member.restart(s.fault.forMs);
-    s.world.timeline.after(s.fault.forMs + s.param('againMs', 50), () => s.member.restart(s.fault.forMs));
+    s.later(s.fault.forMs + s.param('againMs', 50), () => s.member.restart(s.fault.forMs));
   },
   rolling: (s) => {
     s.struck();
     const stepMs = s.fault.forMs + s.param('gapMs', 1_000);
-    for (const member of s.world.members)
-      s.world.timeline.after(member.index * stepMs, () => member.restart(s.fault.forMs));
+    for (const member of s.world.members) s.later(member.index * stepMs, () => member.restart(s.fault.forMs));
   },
   powerLoss: (s) => {
     s.struck();
@@ -84,7 +82,8 @@ export const hostFaults: StrikeTable<HostFault> = {
     s.struck();
     const { boot } = s.member;
     s.member.enqueue({ type: 'stop' });
-    s.member.later(boot, 20, () => s.member.restart(s.fault.forMs));
+    // It ends, but whoever is healed meanwhile does not stay down.
+    s.member.later(boot, 20, () => s.member.restart(s.world.healed ? 0 : s.fault.forMs));
   },
   transfer: (s) => {
     if (!s.member.up) return;

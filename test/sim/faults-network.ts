@@ -82,9 +82,8 @@ export const networkFaults: StrikeTable<NetworkFault> = {
     const back = shuffled(members, s.param('order', 0) * 7 + 3);
     const stepMs = s.fault.forMs / (2 * members);
     s.struck();
-    for (const [i, index] of order.entries()) s.world.timeline.after(i * stepMs, () => clogMember(s, index));
-    for (const [i, index] of back.entries())
-      s.world.timeline.after((members + i) * stepMs, () => unclogMember(s, index));
+    for (const [i, index] of order.entries()) s.later(i * stepMs, () => clogMember(s, index));
+    for (const [i, index] of back.entries()) s.later((members + i) * stepMs, () => unclogMember(s, index));
   },
   reset: (s) => breakConnections(s, 0),
   lateData: (s) => breakConnections(s, s.param('delayMs', 500)),
@@ -104,7 +103,7 @@ export const networkFaults: StrikeTable<NetworkFault> = {
         s.struck();
       }
     };
-    for (let at = 0; at < s.fault.forMs; at += 25) s.world.timeline.after(at, cut);
+    for (let at = 0; at < s.fault.forMs; at += 25) s.later(at, cut);
   },
 };
 

@@ -24,6 +24,8 @@ export interface Strike {
   readonly other: SimMember;
   /** It took effect. */
   struck(): void;
+  /** Its next blow, after `delayMs`, unless the world is healed before. */
+  later(delayMs: number, blow: () => void): void;
   /** After `forMs`, unless the world is healed before. */
   finally(undo: () => void): void;
 }
@@ -113,6 +115,10 @@ export class Faults {
         world.trace?.(member.index, `FAULT ${fault.kind} for ${fault.forMs} ms ${JSON.stringify(fault.params)}`);
         observer.fault(fault, false, timeline.nowMs);
       },
+      later: (delayMs, blow) =>
+        timeline.after(delayMs, () => {
+          if (!this.#healed) blow();
+        }),
       finally: (undo) =>
         timeline.after(fault.forMs, () => {
           if (this.#healed) return;
