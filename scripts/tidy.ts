@@ -7,17 +7,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkHouse } from './tidy/house.ts';
 import { checkInvariants } from './tidy/invariants.ts';
-import { checkCycles, checkLayers } from './tidy/layers.ts';
+import { checkCycles, checkExamples, checkLayers } from './tidy/layers.ts';
 import { checkPurity } from './tidy/purity.ts';
 import { type Problem, readSources } from './tidy/source.ts';
 import { checkWirePage } from './tidy/wire.ts';
 
 /** Every broken rule of the tree at `root`, sorted by place. */
 export function tidy(root: string): readonly Problem[] {
-  const sources = readSources(root, ['src', 'test', 'scripts']);
+  const sources = readSources(root, ['src', 'test', 'scripts', 'examples']);
   const problems = [
     ...checkLayers(sources),
     ...checkCycles(sources.filter((source) => source.path.startsWith('src/'))),
+    ...checkExamples(sources),
     ...checkPurity(sources),
     ...checkHouse(sources),
     ...checkInvariants(root, sources),

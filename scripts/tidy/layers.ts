@@ -76,6 +76,21 @@ export function checkLayers(sources: readonly Source[]): readonly Problem[] {
   return problems;
 }
 
+/** Examples stand on what their readers can have: the package by its name, gRPC, and Node. */
+export function checkExamples(sources: readonly Source[]): readonly Problem[] {
+  return sources
+    .filter(({ path }) => path.startsWith('examples/'))
+    .flatMap((source) =>
+      importsOf(source)
+        .filter(({ specifier }) => !/^(leasehold\/client(\/testing)?|@grpc\/grpc-js|node:.+)$/.test(specifier))
+        .map(({ specifier, line }) => ({
+          file: source.path,
+          line,
+          reason: `examples import leasehold/client, @grpc/grpc-js and Node, not ${specifier}`,
+        })),
+    );
+}
+
 /** Packages and Node modules: none inside the purity line, but msgpackr where bytes are made and crc32 in its one file. */
 function outsideReason(path: string, layer: Layer, one: Import): string | undefined {
   if (!layer.pure) {

@@ -240,7 +240,10 @@ export class Client implements AsyncDisposable {
     return this.#locking.locks.tryLock(name, options);
   }
 
-  /** The election of that name: to campaign in, to observe. */
+  /**
+   * The election of that name: to campaign in, to observe. Every key that begins with the name and a `/` is taken for a
+   * candidate, as it is by etcd's own clients: keep other keys elsewhere.
+   */
   election(name: KeyLike, options?: ElectionOptions): Election {
     return this.#locking.election(name, options);
   }

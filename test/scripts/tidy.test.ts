@@ -124,6 +124,19 @@ describe('layers', () => {
     expect(found).toEqual(['src/client/b.ts:2 client must not import from client/testing (src/client/testing/c.ts)']);
   });
 
+  it('examples import what their readers can have', () => {
+    const found = complaints({
+      'examples/good.ts': `${header}import { Client } from 'leasehold/client';\nexport const c = Client;\n`,
+      'examples/near.ts': `${header}import { x } from '../src/client/client.ts';\nexport const c = x;\n`,
+      'examples/far.ts': `${header}import { x } from 'lodash';\nexport const c = x;\n`,
+    });
+    const reason = 'examples import leasehold/client, @grpc/grpc-js and Node, not';
+    expect(found).toEqual([
+      `examples/far.ts:2 ${reason} lodash`,
+      `examples/near.ts:2 ${reason} ../src/client/client.ts`,
+    ]);
+  });
+
   it('refuses unknown rooms, missing extensions and bare Node modules', () => {
     const found = complaints({
       'src/attic/x.ts': value,

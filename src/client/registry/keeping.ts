@@ -200,6 +200,7 @@ export class Keeping {
   async #put(mayTake: Claim['mayTake'], settings: CallSettings): Promise<Place | Taken> {
     const { core } = this.#parts;
     if (this.#lease?.held() !== true) this.#forgetLease();
+    const fresh = this.#lease === undefined;
     this.#lease ??= await makeLease(this.#parts, { ...settings, ttl: this.#plan.ttl });
     const lease = this.#lease;
     const key = this.#plan.keyOf(lease.id);
@@ -216,8 +217,11 @@ export class Keeping {
       void this.#revokeFormer();
       return this.#place;
     } catch (error) {
-      if (errorOf(error).code === 'lease_not_found') this.#forgetLease();
-      throw error;
+      if (errorOf(error).code !== 'lease_not_found') throw error;
+      this.#forgetLease();
+      if (fresh) throw error;
+      // That the lease had ended is how the key was lost; one that was just granted is not to be expected to end.
+      return await this.#put(mayTake, settings);
     }
   }
 
