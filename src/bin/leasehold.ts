@@ -28,8 +28,10 @@ switch (read.type) {
       // A signal more neither hurries what the first one began nor ends the process around it.
       const stop = new AbortController();
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
-      process.exitCode = await runMember(read.config, log, stop.signal);
+      const code = await runMember(read.config, log, stop.signal);
       log.flush();
+      // All is closed and synced. What callers who have gone still wait for would keep the process, and nobody hears of it.
+      process.exit(code);
     } else {
       process.stderr.write(`${mistake}\n`);
       process.exitCode = 1;

@@ -2,7 +2,9 @@
  * How members end: told to stop before they serve, with a disk that fails on the way out, while a snapshot goes from one to another;
  * and that a member's life does not hang on what its wall clock says. Real processes. S1, S4, S6, R11, L1.
  */
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -128,6 +130,24 @@ test('S4: a disk that fails while the member stops: no exit 0', async () => {
   expect(member.exits.at(-1)).toBe('1');
   expect(await put).toBe('unknown');
   expect(member.logTail()).toContain('leasehold: EIO');
+});
+
+test('told to stop with a long queue of large reads of one who has gone: exit 0 in time', async () => {
+  const [, member] = await startOne();
+  const caller = callerOf(member);
+  await caller.put('big', new Uint8Array(mebibyte));
+  const body = JSON.stringify({ key: Buffer.from('big').toString('base64') });
+  const request = `POST /v3/kv/range HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const [host, port] = member.endpoint.split(':');
+  const sockets = Array.from({ length: 6 }, () => connect(Number(port), host));
+  for (const socket of sockets) {
+    socket.on('error', () => {});
+    socket.write(request.repeat(600));
+    socket.once('data', () => socket.pause());
+  }
+  await Promise.all(sockets.map((socket) => once(socket, 'data')));
+  for (const socket of sockets) socket.destroy();
+  expect(await told(member)).toBe('0');
 });
 
 test('told to stop while a snapshot comes, or goes: exit 0 in time, and it arrives another time', async () => {
