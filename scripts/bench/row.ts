@@ -8,6 +8,13 @@ export interface Row {
   readonly figures: Readonly<Record<string, number>>;
 }
 
+/** Something that must hold, and what was seen. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly seen: number;
+}
+
 /** Lines about what is being done; on stderr, so that results can be piped. Over each other on a terminal. */
 export function progress(line: string, last = true): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}${last ? '\n' : ''}`);
@@ -23,6 +30,18 @@ export function print(row: Row, json: boolean): void {
   }
   process.stdout.write(`${row.road}\n`);
   for (const [name, value] of Object.entries(figures)) process.stdout.write(`  ${name.padEnd(34)} ${rounded(value)}\n`);
+}
+
+/** Prints each and the verdict; returns whether all hold. */
+export function printChecks(checks: readonly Check[], json: boolean): boolean {
+  const ok = checks.every((check) => check.ok);
+  if (json) process.stdout.write(`${JSON.stringify({ road: 'verdict', ok, checks })}\n`);
+  else {
+    for (const { name, ok, seen } of checks)
+      process.stdout.write(`  ${ok ? 'holds ' : 'FAILED'} ${name} (${rounded(seen)})\n`);
+    process.stdout.write(ok ? 'verdict: all checks hold\n' : 'verdict: FAILED\n');
+  }
+  return ok;
 }
 
 /** The value below which the share `q` of `sorted` lies. */
@@ -56,6 +75,15 @@ export function cpuSeconds(members: readonly { readonly pid: number }[]): number
     }
   }
   return ticks * tickSeconds;
+}
+
+/** System calls that wrote something so far, of a process; 0 where there is no /proc. */
+export function writeCalls(pid: number): number {
+  try {
+    return Number(/^syscw: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
 }
 
 function rounded(value: number): string {

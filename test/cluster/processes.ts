@@ -201,7 +201,7 @@ export async function pause(ms: number): Promise<void> {
 }
 
 /** One sample from /metrics; undefined if the member does not answer. */
-export async function metric(member: MemberProcess, name: string): Promise<number | undefined> {
+export async function metric(member: { readonly endpoint: string }, name: string): Promise<number | undefined> {
   try {
     const answer = await fetch(`http://${member.endpoint}/metrics`, { signal: AbortSignal.timeout(1_000) });
     const line = (await answer.text()).split('\n').find((each) => each.startsWith(`${name} `));

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { clientHold } from '../../scripts/bench/client-hold.ts';
 import { massExpiry } from '../../scripts/bench/mass-expiry.ts';
 import { renewals } from '../../scripts/bench/renewals.ts';
 import { quantile, type Row } from '../../scripts/bench/row.ts';
@@ -12,6 +13,25 @@ import { ProcessCluster } from '../cluster/processes.ts';
 const script = fileURLToPath(new URL('../../scripts/bench.ts', import.meta.url));
 
 describe('bench', () => {
+  it('keeps the leases of a client process over the death of the leader', { timeout: 120_000 }, async () => {
+    const rows: Row[] = [];
+    const options = {
+      leases: 200,
+      ttlSeconds: 9,
+      minutes: 0.02,
+      members: 3,
+      target: 'leasehold',
+      api: 'keepAlive',
+    } as const;
+    const checks = await clientHold({ ...options, streams: 'etcd' }, (row) => rows.push(row));
+    expect(rows.map(({ figures }) => [figures['lost'], figures['missing'], figures['expired']])).toEqual([
+      [0, 0, 0],
+      [0, 0, 0],
+    ]);
+    expect(rows[1]?.figures['clientWasOnLeader']).toBe(1);
+    expect(checks.length).toBeGreaterThan(10);
+  });
+
   it('counts every lease that falls due, and none early', { timeout: 60_000 }, async () => {
     const cluster = await ProcessCluster.start({ members: 1, proxied: false });
     try {

@@ -64,6 +64,11 @@ export class EtcdCluster implements Target {
     this.#processes[member] = undefined;
   }
 
+  /** Of those that run. */
+  pids(): readonly { readonly pid: number }[] {
+    return this.#processes.flatMap((child) => (child?.pid === undefined ? [] : [{ pid: child.pid }]));
+  }
+
   freeze(member: number): void {
     this.#processes[member]?.kill('SIGSTOP');
   }
