@@ -36,6 +36,14 @@ export function ttlSeconds(ttl: Duration): bigint {
 
 const int64Max = 2n ** 63n - 1n;
 
+/** A revision, a version, a limit: what the wire counts in 64 bits and never below 0. `name` is what the error calls it. */
+export function count64(value: bigint, name: string): bigint {
+  if (typeof value !== 'bigint') throw invalid(`${name} ${String(value)} is a ${typeof value}; write a bigint (7n)`);
+  if (value < 0n) throw invalid(`${name} ${value} is negative`);
+  if (value > int64Max) throw invalid(`${name} ${value} does not fit into 64 bits`);
+  return value;
+}
+
 export function leaseId(id: LeaseIdLike): bigint {
   const text = typeof id === 'string' ? id : undefined;
   if (text !== undefined && !/^-?\d+$|^0x[0-9a-fA-F]{1,16}$/.test(text))
@@ -71,7 +79,10 @@ export function json<T>(): Codec<T> {
   return { encode: (value) => JSON.stringify(value), decode: (bytes) => JSON.parse(textOf(bytes)) as T };
 }
 
-/** Some keys: one, all with a prefix, all from one on, or from one up to (not including) another. */
+/**
+ * Some keys: one, all with a prefix, all from one on, or from one up to (not including) another. It is one of these: what
+ * names two of them at once is refused, and so is a `to` that no key is before.
+ */
 export type KeyRange =
   | KeyLike
   | { readonly prefix: KeyLike }
@@ -94,16 +105,36 @@ export function wireRange(range: KeyRange, namespace: Uint8Array): WireRange {
     if (key.length === 0) throw invalid('an empty key; name all keys by {all: true} or {prefix: ""}');
     return { key: joined(namespace, key), rangeEnd: none };
   }
-  if ('all' in range) return prefixRange(namespace);
+  if (typeof range !== 'object' || range === null) throw invalid(`${String(range)} is no range of keys`);
+  const ways = ['all', 'prefix', 'from'].filter((way) => way in range);
+  if (ways.length !== 1) throw invalid(`a range has one of all, prefix and from; this one has ${ways.length}`);
+  if ('to' in range && !('from' in range)) throw invalid('a range with a to needs a from');
+  if ('all' in range) {
+    if (range.all !== true) throw invalid('all is not true; leave it out to name other keys');
+    return prefixRange(namespace);
+  }
   if ('prefix' in range) return prefixRange(joined(namespace, bytesOf(range.prefix)));
   const key = joined(namespace, bytesOf(range.from));
-  const rangeEnd = range.to === undefined ? prefixRange(namespace).rangeEnd : joined(namespace, bytesOf(range.to));
+  const rangeEnd = range.to === undefined ? prefixRange(namespace).rangeEnd : joined(namespace, endOf(range.to));
   return { key: key.length === 0 ? zero : key, rangeEnd };
+}
+
+/** On the wire an empty end means the one key, and a zero byte all keys; no key is before either, so nobody can mean them. */
+function endOf(to: KeyLike): Uint8Array {
+  const end = bytesOf(to);
+  if (end.length === 0 || (end.length === 1 && end[0] === 0))
+    throw invalid('no key is before that to; leave it out for no end');
+  return end;
 }
 
 /** One key under the namespace. */
 export function wireKey(key: KeyLike, namespace: Uint8Array): Uint8Array {
   return wireRange(key, namespace).key;
+}
+
+/** Whether a key is one of the namespace's. */
+export function isWithin(key: Uint8Array, namespace: Uint8Array): boolean {
+  return key.length >= namespace.length && namespace.every((byte, i) => key[i] === byte);
 }
 
 /** What a key is called by those who use the namespace. */

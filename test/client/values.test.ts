@@ -1,7 +1,17 @@
 /** What users write and what the wire takes. */
 import { expect, test } from 'vitest';
 import { elapsedMs } from '../../src/client/clock.ts';
-import { durationMs, json, leaseId, ttlSeconds, wireKey, wireRange } from '../../src/client/values.ts';
+import {
+  count64,
+  durationMs,
+  isWithin,
+  json,
+  type KeyRange,
+  leaseId,
+  ttlSeconds,
+  wireKey,
+  wireRange,
+} from '../../src/client/values.ts';
 import { headerOf } from '../../src/client/wire/codec.ts';
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
@@ -36,6 +46,40 @@ test('ranges: one key, prefixes up to the next, from and to, under a namespace t
   expect(wireRange({ from: '' }, none)).toEqual({ key: bytes('\0'), rangeEnd: bytes('\0') });
   expect(wireKey('k', spaced)).toEqual(bytes('n/k'));
   expect(() => wireRange('', none)).toThrow(/empty key/);
+});
+
+test('ranges that the wire would take for others than were meant are refused', () => {
+  // An empty end is the one key on the wire, and a zero byte is all keys from there on: of a delete too.
+  for (const to of ['', '\0', new Uint8Array(1)]) expect(() => wireRange({ from: 'a', to }, none)).toThrow(/no key is/);
+  expect(() => wireRange({ from: 'a', to: '' }, bytes('n/'))).toThrow(/no key is before/);
+  const wrong: readonly unknown[] = [
+    { prefix: 'a/', from: 'a/m' },
+    { prefix: 'a/', to: 'a/m' },
+    { all: true, prefix: 'a/' },
+    { all: false },
+    {},
+    7,
+    null,
+  ];
+  for (const range of wrong)
+    expect(() => wireRange(range as KeyRange, none)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+});
+
+test('what belongs to a namespace', () => {
+  expect(['n/', 'n/a', 'n', 'm/a', ''].map((key) => isWithin(bytes(key), bytes('n/')))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
+  expect(isWithin(bytes('a'), none)).toBe(true);
+});
+
+test('revisions and limits are bigints that fit; others would go round on the wire', () => {
+  expect(count64(2n ** 63n - 1n, 'from')).toBe(2n ** 63n - 1n);
+  for (const wrong of [-1n, 2n ** 63n, 5, 1.5, '5'])
+    expect(() => count64(wrong as bigint, 'from')).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
 });
 
 test('an answer without a header has one of zeros; JSON goes there and back', () => {

@@ -1,7 +1,7 @@
 /** What a txn is made conditional on: compares of one key, or of every key of a range, with a constant. */
-import { LeaseError } from '../errors.ts';
 import {
   bytesOf,
+  count64,
   type KeyLike,
   type KeyRange,
   type LeaseIdLike,
@@ -67,23 +67,15 @@ export class Compares {
         lt: (value) => compare(less, value),
       };
     };
-    const version = comparable<bigint>(0, (value) => ({ version: int64(value) }));
+    const version = comparable<bigint>(0, (value) => ({ version: count64(value, 'version') }));
     return {
       version,
-      createRevision: comparable<bigint>(1, (value) => ({ createRevision: int64(value) })),
-      modRevision: comparable<bigint>(2, (value) => ({ modRevision: int64(value) })),
+      createRevision: comparable<bigint>(1, (value) => ({ createRevision: count64(value, 'createRevision') })),
+      modRevision: comparable<bigint>(2, (value) => ({ modRevision: count64(value, 'modRevision') })),
       value: comparable<ValueLike>(3, (value) => ({ value: bytesOf(value) })),
       lease: comparable<LeaseIdLike>(4, (value) => ({ lease: leaseId(value) })),
       exists: () => version.gt(0n),
       missing: () => version.eq(0n),
     };
   }
-}
-
-function int64(value: bigint): bigint {
-  if (typeof value === 'bigint') return value;
-  throw new LeaseError(
-    'invalid_argument',
-    `${String(value)} is a ${typeof value}; versions and revisions are bigints (1n)`,
-  );
 }

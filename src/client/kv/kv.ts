@@ -5,7 +5,7 @@
 import type { Core } from '../core.ts';
 import { LeaseError } from '../errors.ts';
 import type { CallPlan, CallSettings } from '../transport/calls.ts';
-import type { KeyLike, KeyRange, ValueLike } from '../values.ts';
+import { count64, type KeyLike, type KeyRange, type ValueLike } from '../values.ts';
 import { type DeleteOptions, type ListOptions, Operations, type PutOptions, type ReadOptions } from './operations.ts';
 import { listPages, type ScanOptions } from './pages.ts';
 import type { Deleted, KeyValue, Listing, Written } from './views.ts';
@@ -58,7 +58,8 @@ export class Kv {
     let attempts = 0;
     const plan = { kind: 'repeatable', onAttempt: () => attempts++ } as const;
     try {
-      await this.#core.calls.call('compact', { revision, physical }, plan, settings);
+      const request = { revision: count64(revision, 'revision'), physical };
+      await this.#core.calls.call('compact', request, plan, settings);
     } catch (error) {
       if (!(error instanceof LeaseError) || error.code !== 'compacted' || attempts < 2) throw error;
     }

@@ -6,6 +6,7 @@ import { LeaseError } from '../errors.ts';
 import {
   bytesOf,
   type Codec,
+  count64,
   type KeyLike,
   type KeyRange,
   type LeaseIdLike,
@@ -99,17 +100,13 @@ export class Operations {
   list<T>(range: KeyRange, options: ListOptions<T>): Range<Listing<T>> {
     const reading = this.#reading(options.codec);
     const { limit = 0n, sort, keysOnly = false } = options;
-    if (BigInt(limit) < 0n) throw new LeaseError('invalid_argument', `limit ${limit} is negative`);
-    const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = options;
     const request = {
       ...wireRange(range, this.#namespace),
       ...readFields(options),
-      ...{ minModRevision, maxModRevision, minCreateRevision, maxCreateRevision },
-      limit: BigInt(limit),
+      ...boundsOf(options),
+      limit: count64(Number.isSafeInteger(limit) ? BigInt(limit) : (limit as bigint), 'limit'),
       keysOnly,
-      ...(sort === undefined
-        ? {}
-        : { sortTarget: sortTargets.indexOf(sort.by), sortOrder: sort.order === 'descending' ? 2 : 1 }),
+      ...(sort === undefined ? {} : sortOf(sort)),
     };
     return {
       request,
@@ -171,5 +168,18 @@ export class Operations {
 }
 
 function readFields({ revision = 0n, serializable = false }: ReadOptions<unknown>) {
-  return { revision, serializable };
+  return { revision: count64(revision, 'revision'), serializable };
+}
+
+const bounds = ['minModRevision', 'maxModRevision', 'minCreateRevision', 'maxCreateRevision'] as const;
+
+function boundsOf(options: ListOptions<unknown>): Sparse<RangeRequest> {
+  const given = bounds.flatMap((name) => (options[name] === undefined ? [] : [[name, count64(options[name], name)]]));
+  return Object.fromEntries(given);
+}
+
+function sortOf({ by, order }: NonNullable<ListOptions['sort']>): Sparse<RangeRequest> {
+  const sortTarget = sortTargets.indexOf(by);
+  if (sortTarget < 0) throw new LeaseError('invalid_argument', `sort.by is none of ${sortTargets.join(', ')}`);
+  return { sortTarget, sortOrder: order === 'descending' ? 2 : 1 };
 }

@@ -6,7 +6,7 @@
 import type { Core } from '../core.ts';
 import { LeaseError } from '../errors.ts';
 import type { CallSettings } from '../transport/calls.ts';
-import { joined, type KeyRange, wireRange } from '../values.ts';
+import { count64, joined, type KeyRange, wireRange } from '../values.ts';
 import { headerOf } from '../wire/codec.ts';
 import type { ReadOptions } from './operations.ts';
 import { codecOf, KeyValue } from './views.ts';
@@ -42,7 +42,7 @@ export async function* listPages<T>(
   const reading = { namespace, codec: codecOf(codec) };
   const limit = BigInt(pageSize);
   let { key, rangeEnd } = wireRange(range, namespace);
-  let revision = asked;
+  let revision = count64(asked, 'revision');
   for (;;) {
     const answer = await calls.call('range', { key, rangeEnd, limit, revision, keysOnly }, { kind: 'read' }, settings);
     if (revision === 0n) revision = headerOf(answer).revision;

@@ -6,7 +6,7 @@ import { type Instant, instantOf } from '../clock.ts';
 import type { Core } from '../core.ts';
 import { LeaseError } from '../errors.ts';
 import type { CallSettings } from '../transport/calls.ts';
-import { type Duration, type LeaseIdLike, leaseId, ttlSeconds, withoutNamespace } from '../values.ts';
+import { type Duration, isWithin, type LeaseIdLike, leaseId, ttlSeconds, withoutNamespace } from '../values.ts';
 
 export interface GrantOptions extends CallSettings {
   /** Chosen at random if not given. A given one that is taken is refused with `lease_exists`. */
@@ -27,7 +27,7 @@ export interface TimeToLive {
   readonly ttl: bigint;
   /** Seconds; 0 when there is no such lease. */
   readonly grantedTtl: bigint;
-  /** If asked for; in the order of the server, without the client's namespace. */
+  /** If asked for: those under the client's namespace, without it, in the order of the server. */
   readonly keys: readonly Uint8Array[];
 }
 
@@ -71,13 +71,14 @@ export class LeaseCalls {
 
   async timeToLive(id: LeaseIdLike, options: CallSettings & { readonly keys?: boolean } = {}): Promise<TimeToLive> {
     const { keys = false, ...settings } = options;
+    const { namespace } = this.#core;
     const request = { ID: leaseId(id), keys };
     const answer = await this.#core.calls.call('leaseTimeToLive', request, { kind: 'read' }, settings);
     return {
       id: answer.ID,
       ttl: answer.TTL,
       grantedTtl: answer.grantedTTL,
-      keys: answer.keys.map((key) => withoutNamespace(key, this.#core.namespace)),
+      keys: answer.keys.filter((key) => isWithin(key, namespace)).map((key) => withoutNamespace(key, namespace)),
     };
   }
 

@@ -1,6 +1,7 @@
 /** Elections: candidates queue as for a lock; who is first leads, and the value of its key is what it proclaims. */
 import { sleep } from '../clock.ts';
 import { LeaseError } from '../errors.ts';
+import { type Stoppable, stoppable } from '../stoppable.ts';
 import type { CallSettings } from '../transport/calls.ts';
 import { bytesOf, type Duration, type KeyLike, type ValueLike, type WireRange } from '../values.ts';
 import { Ends } from './ends.ts';
@@ -8,7 +9,6 @@ import { type Leader, leaders, oldest } from './leaders.ts';
 import { firstPlace, type QueueParts } from './queue.ts';
 import { queueRange } from './queue-wire.ts';
 import type { Session, Sessions } from './session.ts';
-import { type Stoppable, stoppable } from './stoppable.ts';
 import { Term } from './term.ts';
 
 export interface ElectionOptions {

@@ -14,7 +14,8 @@ interface Entry<E> {
 }
 
 export class Feed<E> {
-  #entries: Entry<E>[] = [];
+  /** Those before `#at` are read, and no longer kept. */
+  #entries: (Entry<E> | undefined)[] = [];
   #at = 0;
   #bytes = 0;
   #ended: { readonly error: LeaseError | undefined } | undefined;
@@ -51,7 +52,7 @@ export class Feed<E> {
     await this.#some();
     const entry = this.#entries[this.#at];
     if (entry === undefined) return undefined;
-    this.#at++;
+    this.#entries[this.#at++] = undefined;
     this.#bytes -= entry.bytes;
     if (this.#at === this.#entries.length) this.#clear();
     else if (this.#at >= eventsMax) {
@@ -64,7 +65,7 @@ export class Feed<E> {
   /** All events there are, as soon as there is one; undefined at the end. */
   async drain(): Promise<readonly E[] | undefined> {
     await this.#some();
-    const events = this.#entries.slice(this.#at).map(({ event }) => event);
+    const events = this.#entries.slice(this.#at).flatMap((entry) => (entry === undefined ? [] : [entry.event]));
     this.#clear();
     return events.length === 0 ? undefined : events;
   }

@@ -7,6 +7,7 @@ import { onAbort } from '../abort.ts';
 import { LeaseError } from '../errors.ts';
 import { listAll, type Page } from '../kv/pages.ts';
 import type { KeyValue } from '../kv/views.ts';
+import { type Stoppable, stoppable } from '../stoppable.ts';
 import type { CallSettings } from '../transport/calls.ts';
 import { bytesOf, type Codec, type KeyLike, type KeyRange } from '../values.ts';
 import { type Change, Changes } from './changes.ts';
@@ -83,20 +84,21 @@ export class View<T = Uint8Array> implements AsyncDisposable {
   }
 
   /**
-   * Changes from now on, the newest of each key. Ends with the view's `close`, quietly with the signal, and throws when
-   * the view fails.
+   * Changes from this call on, the newest of each key: what happens before they are first read is among them, so
+   * `entries()` and then these miss nothing. Ends with the view's `close`, quietly with the signal or when its reader
+   * leaves, and throws when the view fails. What is not read to its end must be closed, by one of these.
    */
-  async *changes({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Change<T>, void, undefined> {
+  changes({ signal }: { readonly signal?: AbortSignal } = {}): Stoppable<Change<T>> {
     const changes = new Changes<T>();
     this.#followers.add(changes);
     if (this.#over) changes.end(this.#failure, false);
-    const unlisten = signal === undefined ? () => {} : onAbort(signal, () => changes.end(undefined, true));
-    try {
-      for (let change = await changes.next(); change !== undefined; change = await changes.next()) yield change;
-    } finally {
-      this.#followers.delete(changes);
-      unlisten();
-    }
+    return stoppable(signal, (stop) => {
+      onAbort(stop, () => {
+        this.#followers.delete(changes);
+        changes.end(undefined, true);
+      });
+      return readingOf(changes);
+    });
   }
 
   /** What it holds stays as it is. */
@@ -117,6 +119,7 @@ export class View<T = Uint8Array> implements AsyncDisposable {
     }
     this.#over = true;
     for (const follower of this.#followers) follower.end(this.#failure, false);
+    this.#followers.clear();
   }
 
   #apply(event: WatchEvent<T>): void {
@@ -154,6 +157,10 @@ export class View<T = Uint8Array> implements AsyncDisposable {
     if (keyText === undefined) return;
     for (const follower of this.#followers) follower.add(id, { keyText, kv, prev });
   }
+}
+
+async function* readingOf<T>(changes: Changes<T>): AsyncGenerator<Change<T>, void, undefined> {
+  for (let change = await changes.next(); change !== undefined; change = await changes.next()) yield change;
 }
 
 /** A string that stands for the bytes, and sorts as they do. */

@@ -9,7 +9,8 @@ import { sleep } from '../clock.ts';
 import { LeaseError } from '../errors.ts';
 import { listAll } from '../kv/pages.ts';
 import { codecOf, type Reading } from '../kv/views.ts';
-import { type Codec, type KeyRange, type WireRange, wireRange } from '../values.ts';
+import { type Stoppable, stoppable } from '../stoppable.ts';
+import { type Codec, count64, type KeyRange, type WireRange, wireRange } from '../values.ts';
 import type { Sparse } from '../wire/codec.ts';
 import type { WatchCreateRequest, WatchResponse } from '../wire/messages.ts';
 import { eventOf, type WatchEvent, weightOf } from './events.ts';
@@ -58,18 +59,13 @@ export class Watch<T = Uint8Array> implements AsyncIterable<WatchEvent<T>>, Asyn
   /** Throws `invalid_argument`. Begins at once. */
   constructor(lanes: Lanes, range: KeyRange, options: WatchOptions<T>) {
     const { from = 0n, codec, signal } = options;
-    if (typeof from !== 'bigint' || from < 0n)
-      throw new LeaseError(
-        'invalid_argument',
-        `from ${String(from)} is no revision; write a bigint (7n) that is not negative`,
-      );
     const { namespace } = lanes.core;
     this.#lanes = lanes;
     this.#range = range;
     this.#wireRange = wireRange(range, namespace);
     this.#options = options;
     this.#reading = { namespace, codec: codecOf(codec) };
-    this.#position = new Position(from);
+    this.#position = new Position(count64(from, 'from'));
     this.#first = from;
     lanes.add(this);
     if (this.#over.signal.aborted) return;
@@ -78,17 +74,14 @@ export class Watch<T = Uint8Array> implements AsyncIterable<WatchEvent<T>>, Asyn
   }
 
   /**
-   * Events as they come. `break` ends the watch on the server too. Whoever iterates twice at a time shares the events.
+   * Events as they come. Who leaves the loop, or calls the iterator's `return` while it waits, ends the watch, on the server
+   * too. Whoever iterates twice at a time shares the events.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<WatchEvent<T>, void, undefined> {
-    try {
-      for (let event = await this.#feed.shift(); event !== undefined; event = await this.#feed.shift()) {
-        this.#refill();
-        yield event;
-      }
-    } finally {
-      this.close();
-    }
+  [Symbol.asyncIterator](): Stoppable<WatchEvent<T>> {
+    return stoppable(undefined, (stop) => {
+      onAbort(stop, () => this.close());
+      return this.#events();
+    });
   }
 
   /** @internal All events there are, as soon as there is one; undefined at the end. */
@@ -198,6 +191,13 @@ export class Watch<T = Uint8Array> implements AsyncIterable<WatchEvent<T>>, Asyn
         if (isFinal(error)) this.#end(error, false);
         else await this.#pause();
       }
+    }
+  }
+
+  async *#events(): AsyncGenerator<WatchEvent<T>, void, undefined> {
+    for (let event = await this.#feed.shift(); event !== undefined; event = await this.#feed.shift()) {
+      this.#refill();
+      yield event;
     }
   }
 

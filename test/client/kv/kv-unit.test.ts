@@ -79,3 +79,28 @@ test('an answer that does not fit its txn is not read', async () => {
   const txn = client.txn().then((t) => t.get('k'));
   expect(await outcome(txn.commit())).toMatchObject({ code: 'internal' });
 });
+
+test('what cannot be asked is refused before anything is sent, by the one error', async () => {
+  const refused = { code: 'invalid_argument' };
+  for (const limit of [1.5, Number.NaN, -1, 2n ** 63n])
+    await expect(client.list('k', { limit })).rejects.toMatchObject(refused);
+  for (const revision of [-1n, 2n ** 64n + 5n]) {
+    await expect(client.get('k', { revision })).rejects.toMatchObject(refused);
+    await expect(client.scan('k', { revision }).next()).rejects.toMatchObject(refused);
+    await expect(client.compact(revision)).rejects.toMatchObject(refused);
+    await expect(client.list('k', { maxModRevision: revision })).rejects.toMatchObject(refused);
+    expect(() => client.txn().if((c) => c.key('k').modRevision.eq(revision))).toThrow(LeaseError);
+  }
+  await expect(client.list('k', { sort: { by: 'age' as 'key' } })).rejects.toMatchObject(refused);
+  await expect(client.delete({ from: 'a', to: '\0' })).rejects.toMatchObject(refused);
+  expect(members.asked).toEqual([]);
+});
+
+test("of a lease's keys only those of the namespace are told, and none is cut", async () => {
+  const scoped = new Client({ endpoints: ['a:1'], namespace: 'app/', clock, connect: members.connect });
+  const keys = ['app/a', 'other/b', 'ap', 'app/'].map((key) => Buffer.from(key));
+  members.onOther = () => encode('LeaseTimeToLiveResponse', { ID: 7n, TTL: 5n, grantedTTL: 10n, keys });
+  const found = await scoped.timeToLive(7n, { keys: true });
+  expect(found.keys.map((key) => Buffer.from(key).toString())).toEqual(['a', '']);
+  await scoped.close();
+});

@@ -1,4 +1,5 @@
 /** A view's map and its changes, message by message. */
+import { getEventListeners } from 'node:events';
 import { beforeEach, expect, test } from 'vitest';
 import { type Change, Client, type View } from '../../../src/client/client.ts';
 import { CallFailure, grpcCodes } from '../../../src/client/errors.ts';
@@ -105,4 +106,28 @@ test('what cannot be listed is no view; a listing that a compaction overtakes is
   };
   await expect(client.view({ all: true })).rejects.toMatchObject({ code: 'compacted' });
   expect(tries).toBe(5);
+});
+
+test('changes count from the call: what happens before they are read is among them', async () => {
+  const view = await opened();
+  const changes = view.changes();
+  expect(view.entries().map(({ keyText }) => keyText)).toEqual(['a', 'b']);
+  members.stream.puts(1n, [['a', 11n]]);
+  await settled();
+  expect(shown((await changes.next()).value as Change)).toBe('put a 5>11');
+  // Who waits is let go, and nothing is kept for it any more.
+  const waiting = changes.next();
+  await changes.return();
+  expect(await waiting).toEqual({ done: true, value: undefined });
+  view.close();
+});
+
+test('changes of a view that failed take their listener from the signal again', async () => {
+  const view = await opened();
+  const { signal } = new AbortController();
+  const changes = view.changes({ signal });
+  const waiting = changes.next();
+  members.stream.break(grpcCodes.unimplemented, 'no such method');
+  await expect(waiting).rejects.toMatchObject({ code: 'unimplemented' });
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });

@@ -1,7 +1,11 @@
 /** What a watch asks for and makes of what it is told, member by member and message by message. */
+import { Readable } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { beforeEach, expect, test } from 'vitest';
 import { Client, type Watch, type WatchEvent, type WatchOptions } from '../../../src/client/client.ts';
 import { CallFailure, grpcCodes, type LeaseError } from '../../../src/client/errors.ts';
+import { Feed } from '../../../src/client/watch/feed.ts';
 import { FakeClock, FakeMembers, settled } from '../fake-members.ts';
 
 let clock: FakeClock;
@@ -67,7 +71,7 @@ test('asks for what was asked for; without a start it begins where it was made',
   });
   members.stream.created(0n, 41n);
   expect(await started).toBe(42n);
-  expect(() => client.watch('k', { from: -1n })).toThrow(/not negative/);
+  expect(() => client.watch('k', { from: -1n })).toThrow(/is negative/);
   expect(() => client.watch('')).toThrow(/empty key/);
 });
 
@@ -357,4 +361,39 @@ test('more watches than a stream takes get another one', async () => {
   expect(members.streams.map(({ sent }) => sent.length)).toEqual([5_000, 1]);
   for (const watch of watches) watch.close();
   expect(members.streams.every(({ cancelled }) => cancelled)).toBe(true);
+});
+
+test('who stops while it waits ends the watch at once, on the member too', async () => {
+  const watch = client.watch('k');
+  const reading = watch[Symbol.asyncIterator]();
+  const waiting = reading.next();
+  await settled();
+  members.stream.created(7n, 10n);
+  expect(await reading.return()).toEqual({ done: true, value: undefined });
+  expect(await waiting).toEqual({ done: true, value: undefined });
+  expect(members.stream.cancelled).toBe(true);
+  // A stream that is thrown away before it was read, too.
+  const stream = Readable.from(client.watch('k'));
+  stream.read(0);
+  await settled();
+  members.stream.created(8n, 10n);
+  stream.destroy();
+  await settled();
+  expect(members.stream.cancelled).toBe(true);
+});
+
+test('what was read is no longer kept, also where its reader never catches up', async () => {
+  setFlagsFromString('--expose_gc');
+  const gc = runInNewContext('gc') as () => void;
+  const feed = new Feed<{ readonly n: number }>();
+  feed.push({ n: 0 }, 1);
+  feed.push({ n: 1 }, 1);
+  const read = new WeakRef((await feed.shift()) as object);
+  for (let n = 2; n < 20; n++) {
+    feed.push({ n }, 1);
+    expect((await feed.shift())?.n).toBe(n - 1);
+  }
+  await settled();
+  gc();
+  expect(read.deref()).toBeUndefined();
 });

@@ -3,10 +3,12 @@
  * over, which may be never.
  */
 
-import { onAbort } from '../abort.ts';
+import { onAbort } from './abort.ts';
 
 /** For `for await`; `close` (or `await using`, or leaving the loop) ends it and what it waits for. */
 export interface Stoppable<T> extends AsyncIterableIterator<T, void, undefined>, AsyncDisposable {
+  /** As `close`; what a loop does that is left. */
+  return(): Promise<IteratorResult<T, void>>;
   close(): Promise<void>;
 }
 
@@ -31,9 +33,14 @@ export function stoppable<T>(
       return this;
     },
     async next() {
-      const result = await generator.next();
-      if (result.done === true) undo();
-      return result;
+      let over = true;
+      try {
+        const result = await generator.next();
+        over = result.done === true;
+        return result;
+      } finally {
+        if (over) undo();
+      }
     },
     return: over,
     close,
