@@ -41,9 +41,9 @@ async function main(): Promise<void> {
     });
 
   await using client = new Client({ endpoints: values.endpoints.split(',') });
-  // Scopes end in reverse: the lock is given back first, then the registration, then the session's lease, then the client.
+  // One lease for all it holds. Scopes end in reverse: first the lock, then the registration, the lease, the client.
   await using session = await client.session({ ttl });
-  await using _here = await client.register(`workers/${name}`, 'at work', { ttl });
+  await using _here = await client.register(`workers/${name}`, 'at work', { session });
   console.log(`${name} is at work`);
 
   while (!stop.signal.aborted) {

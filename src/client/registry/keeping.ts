@@ -7,13 +7,14 @@
 import { onAbort } from '../abort.ts';
 import { sleep } from '../clock.ts';
 import { closedError, LeaseError } from '../errors.ts';
-import { type Lease, type LeaseParts, makeLease } from '../lease/lease.ts';
+import type { Lease, LeaseParts } from '../lease/lease.ts';
 import type { CallSettings } from '../transport/calls.ts';
-import type { Duration, KeyLike } from '../values.ts';
+import type { KeyLike } from '../values.ts';
 import type { Lanes } from '../watch/lanes.ts';
 import { Watch } from '../watch/watch.ts';
 import { type Claim, claim } from './claim.ts';
 import type { RegistrationLostReason } from './events.ts';
+import type { Tenure } from './tenure.ts';
 import type { Wanted } from './wanted.ts';
 
 /** What registrations are made with. */
@@ -24,7 +25,7 @@ export interface RegistrationParts extends LeaseParts {
 export interface KeepingPlan {
   /** The key may depend on the lease, and is then another one after each loss of it. */
   readonly keyOf: (lease: bigint) => KeyLike;
-  readonly ttl: Duration;
+  readonly tenure: Tenure;
   readonly wanted: Wanted;
   /** Neither may throw. */
   readonly registered: (revision: bigint) => void;
@@ -33,8 +34,6 @@ export interface KeepingPlan {
 
 const pauseMsMin = 100;
 const pauseMsMax = 5_000;
-/** Lost leases that the key may still be under. */
-const formerMax = 8;
 
 /** The key as it was put last. */
 interface Place {
@@ -60,10 +59,9 @@ export class Keeping {
   readonly #parts: RegistrationParts;
   readonly #plan: KeepingPlan;
   readonly #over = new AbortController();
-  /** Lost, and the key may still be under them; newest last. */
-  #former: bigint[] = [];
-  #lease: Lease | undefined;
   #place: Place | undefined;
+  /** Tried last. */
+  #key: KeyLike | undefined;
   #failure: LeaseError | undefined;
   #kept: Promise<void> = Promise.resolve();
 
@@ -78,8 +76,7 @@ export class Keeping {
       const put = await this.#put(() => true, settings);
       if ('lease' in put) this.#kept = this.#keep(put);
     } catch (error) {
-      this.#forgetLease();
-      void this.#revokeFormer();
+      void this.#plan.tenure.release(this.#key);
       throw error;
     }
   }
@@ -106,23 +103,23 @@ export class Keeping {
 
   async #keep(first: Place): Promise<void> {
     const { closed, clock } = this.#parts.core;
+    const { tenure, wanted, lost, registered } = this.#plan;
     const undo = onAbort(closed, () => this.#over.abort());
     for (let place: Place | undefined = first, failures = 0; place !== undefined; ) {
       const beganMs = clock.monotonicMs();
       const loss = await this.#untilLost(place);
       this.#place = undefined;
       if (this.over) break;
-      this.#plan.lost(loss.reason);
+      lost(loss.reason);
       failures = clock.monotonicMs() - beganMs > pauseMsMax ? 0 : failures + 1;
       place = await this.#restore(loss, failures);
-      if (place !== undefined) this.#plan.registered(place.revision);
+      if (place !== undefined) registered(place.revision);
     }
     undo();
     this.#over.abort();
-    this.#forgetLease();
-    if (!closed.aborted) await this.#revokeFormer();
-    this.#plan.wanted.end(closedError('the registration'));
-    this.#plan.lost('closed');
+    if (!closed.aborted) await tenure.release(this.#key);
+    wanted.end(closedError('the registration'));
+    lost('closed');
   }
 
   /** Resolves when the key is no longer ours, or never will be. Writes new values meanwhile. */
@@ -182,12 +179,13 @@ export class Keeping {
   /** Puts it again; undefined when it is over. */
   async #restore({ taken }: Loss, failuresBefore: number): Promise<Place | undefined> {
     const { signal } = this.#over;
+    const { tenure } = this.#plan;
     for (let failures = failuresBefore, wait = taken; ; failures++) {
       if (wait !== undefined) await this.#untilFree(wait, signal);
-      await this.#pause(failures, signal);
-      if (signal.aborted) return undefined;
+      if (!tenure.over) await this.#pause(failures, signal);
+      if (signal.aborted || tenure.over) return undefined;
       try {
-        const put = await this.#put((there) => there === undefined || this.#wasOurs(there.lease), { signal });
+        const put = await this.#put((there) => there === undefined || tenure.owns(there.lease), { signal });
         if ('lease' in put) return put;
         wait = put;
       } catch (error) {
@@ -198,29 +196,24 @@ export class Keeping {
 
   /** Puts it under a lease that is held, if it may be taken. */
   async #put(mayTake: Claim['mayTake'], settings: CallSettings): Promise<Place | Taken> {
-    const { core } = this.#parts;
-    if (this.#lease?.held() !== true) this.#forgetLease();
-    const fresh = this.#lease === undefined;
-    this.#lease ??= await makeLease(this.#parts, { ...settings, ttl: this.#plan.ttl });
-    const lease = this.#lease;
-    const key = this.#plan.keyOf(lease.id);
-    const wanted = this.#plan.wanted.take();
+    const { tenure, keyOf, wanted } = this.#plan;
+    const lease = await tenure.lease(settings);
+    const key = keyOf(lease.id);
+    this.#key = key;
+    const taken = wanted.take();
     try {
-      const claimed = await claim(core, { key, value: wanted.value, lease, mayTake }, settings);
+      const claimed = await claim(this.#parts.core, { key, value: taken.value, lease, mayTake }, settings);
       if (!claimed.ours) {
-        this.#forgetLease();
+        tenure.idle();
         return { key, revision: claimed.revision };
       }
       this.#place = { lease, key, revision: claimed.revision };
       this.#failure = undefined;
-      wanted.written();
-      void this.#revokeFormer();
+      taken.written();
+      tenure.settled();
       return this.#place;
     } catch (error) {
-      if (errorOf(error).code !== 'lease_not_found') throw error;
-      this.#forgetLease();
-      if (fresh) throw error;
-      // That the lease had ended is how the key was lost; one that was just granted is not to be expected to end.
+      if (errorOf(error).code !== 'lease_not_found' || !tenure.ended()) throw error;
       return await this.#put(mayTake, settings);
     }
   }
@@ -233,23 +226,6 @@ export class Keeping {
     } catch (error) {
       this.#failure = errorOf(error);
     }
-  }
-
-  #wasOurs(lease: bigint): boolean {
-    return lease === this.#lease?.id || this.#former.includes(lease);
-  }
-
-  #forgetLease(): void {
-    if (this.#lease === undefined) return;
-    this.#former = [...this.#former, this.#lease.id].slice(-formerMax);
-    void this.#lease.detach();
-    this.#lease = undefined;
-  }
-
-  /** Ends leases that are not held any more, and what may be left under them. */
-  async #revokeFormer(): Promise<void> {
-    const revoked = this.#former.splice(0).map((id) => this.#parts.calls.revoke(id).catch(() => {}));
-    await Promise.all(revoked);
   }
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {

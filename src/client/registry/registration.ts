@@ -2,11 +2,13 @@
  * A registration as its holder sees it: what it is at, the value it has, its events, and its end. `Keeping` does the
  * work.
  */
-import { closedError, type LeaseError } from '../errors.ts';
+import { closedError, LeaseError } from '../errors.ts';
+import type { Session } from '../lock/session.ts';
 import type { CallSettings } from '../transport/calls.ts';
 import type { Duration, KeyLike } from '../values.ts';
 import { RegisteredEvent, RegistrationLostEvent } from './events.ts';
 import { Keeping, type RegistrationParts } from './keeping.ts';
+import { type Tenure, tenureOf } from './tenure.ts';
 import { Wanted } from './wanted.ts';
 
 /** `signal` and `timeout` are those of the first registering; after that it lasts until it is closed. */
@@ -16,6 +18,11 @@ export interface RegisterSettings extends CallSettings {
    * rounded up.
    */
   readonly ttl?: Duration | undefined;
+  /**
+   * What it is to stand under, instead of a lease of its own. The session's end is then its end, and it is not put
+   * again.
+   */
+  readonly session?: Session | undefined;
 }
 
 /** What to register. */
@@ -46,14 +53,14 @@ export class Registration<T> extends EventTarget implements AsyncDisposable {
   readonly #wanted: Wanted;
   readonly #keeping: Keeping;
 
-  private constructor(parts: RegistrationParts, plan: RegistrationPlan<T>, ttl: Duration) {
+  private constructor(parts: RegistrationParts, plan: RegistrationPlan<T>, tenure: Tenure) {
     super();
     this.#plan = plan;
     this.#timeoutMs = parts.core.timeoutMs;
     this.#wanted = new Wanted(plan.encode(plan.value), parts.core.clock);
     this.#keeping = new Keeping(parts, {
       keyOf: plan.keyOf,
-      ttl,
+      tenure,
       wanted: this.#wanted,
       registered: (revision) => this.dispatchEvent(new RegisteredEvent(revision)),
       lost: (reason) => this.dispatchEvent(new RegistrationLostEvent(reason)),
@@ -64,9 +71,11 @@ export class Registration<T> extends EventTarget implements AsyncDisposable {
   static async open<T>(
     parts: RegistrationParts,
     plan: RegistrationPlan<T>,
-    { ttl = ttlDefault, ...settings }: RegisterSettings,
+    { ttl, session, ...settings }: RegisterSettings,
   ): Promise<Registration<T>> {
-    const registration = new Registration(parts, plan, ttl);
+    if (session !== undefined && ttl !== undefined)
+      throw new LeaseError('invalid_argument', 'both session and ttl; a session has its own ttl');
+    const registration = new Registration(parts, plan, tenureOf(parts, session ?? ttl ?? ttlDefault));
     await registration.#keeping.begin(settings);
     return registration;
   }
@@ -106,8 +115,8 @@ export class Registration<T> extends EventTarget implements AsyncDisposable {
   }
 
   /**
-   * Ends its lease, and so deletes the key. No error where no member can be told: the key is then gone when its TTL is
-   * over.
+   * Deletes the key: ends its lease, or, under a session, that one key. No error where no member can be told: the key
+   * is then gone when its TTL is over.
    */
   close(): Promise<void> {
     return this.#keeping.end();

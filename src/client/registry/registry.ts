@@ -58,7 +58,7 @@ export class Registry {
   async register(
     service: string,
     instance: InstanceInput,
-    { ttl = this.#ttl, ...settings }: RegisterSettings = {},
+    settings: RegisterSettings = {},
   ): Promise<Registration<InstanceInput>> {
     const prefix = this.#keysOf(service);
     const layout = this.#layout;
@@ -72,7 +72,8 @@ export class Registry {
       },
       value: instance,
     };
-    return await Registration.open(this.#parts, plan, { ...settings, ttl });
+    const ttl = settings.session === undefined ? this.#ttl : undefined;
+    return await Registration.open(this.#parts, plan, { ttl, ...settings });
   }
 
   /** The instances of a service now, in the order of their keys. */

@@ -126,3 +126,23 @@ test('somebody deletes it again and again: it is put again less and less often',
     expect((await foe.get('a'))?.version).toBe(1n);
   });
 });
+
+test('closed under a session while nobody can be told: the key goes as soon as somebody can, the session stays', async () => {
+  await using cluster = await TestCluster.start({ members: 3 });
+  const eyes = cluster.client();
+  await cluster.until(async () => {
+    const process = cluster.process();
+    const client = process.client({ timeout: '2s' });
+    const session = await client.session({ ttl: '5m' });
+    const me = await client.register('a', 'x', { session });
+    process.isolate();
+    process.disconnect();
+    await me.close();
+    expect(await eyes.get('a')).toBeDefined();
+    await cluster.advance('30s');
+    process.heal();
+    await cluster.advance('20s');
+    expect(await eyes.get('a')).toBeUndefined();
+    expect(session.held()).toBe(true);
+  });
+});

@@ -1,7 +1,9 @@
 /** Registrations against real members: there while their process is, again when they are lost, and never in a fight. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Client, json, type Registration } from '../../../src/client/client.ts';
+import type { Connect } from '../../../src/client/transport/channel.ts';
 import { until } from '../../rpc/wire-client.ts';
+import { lost, meddled, txnPath } from '../lock/hall.ts';
 import { type ClientTarget, startTarget } from '../target.ts';
 
 let target: ClientTarget;
@@ -100,6 +102,27 @@ test('a value that cannot be written in time is written later', async () => {
   expect(await valueAt('a')).toBe('newest');
 });
 
+test('under a session: put again while that lasts, and ends with it; others of the session stay', async () => {
+  const session = await client.session({ ttl: '10s' });
+  const one = await client.register('one', 'x', { session });
+  const two = await client.register('two', 'y', { session });
+  expect([one.lease, two.lease]).toEqual([session.id, session.id]);
+  const events = eventsOf(two);
+  await other.delete('two');
+  await until(() => events.length === 2, 'it is put again');
+  expect((await other.get('two'))?.lease).toBe(session.id);
+  await one.close();
+  expect(await valueAt('one')).toBeUndefined();
+  expect(await valueAt('two')).toBe('y');
+  await session.close();
+  await until(() => events.length === 4, 'it is told');
+  expect(events.slice(1)).toEqual(['registered', 'revoked', 'closed']);
+  await expect(two.update('z')).rejects.toMatchObject({ code: 'closed' });
+  await expect(client.register('two', 'y', { session })).rejects.toMatchObject({ code: 'lease_lost' });
+  await expect(client.register('two', 'y', { session, ttl: '5s' })).rejects.toMatchObject({ code: 'invalid_argument' });
+  expect(await other.count({ all: true })).toBe(0);
+});
+
 test('what cannot be registered is refused, and leaves nothing', async () => {
   const before = (await client.leases()).length;
   await expect(client.register('', 'x')).rejects.toMatchObject({ code: 'invalid_argument' });
@@ -118,4 +141,55 @@ test('it ends with its client, and says so', async () => {
   expect(events).toEqual(['closed']);
   await expect(me.update('y')).rejects.toMatchObject({ code: 'closed' });
   await me.close();
+});
+
+/** Of the next txns, so many are answered to nobody. */
+function forgetful(): { lose: number; readonly connect: Connect } {
+  const state = {
+    lose: 0,
+    connect: meddled((path, pass) => {
+      if (path !== txnPath || state.lose === 0) return undefined;
+      state.lose--;
+      return pass().then(() => Promise.reject(lost()));
+    }),
+  };
+  return state;
+}
+
+test('answers that are lost: what was written is known by what it left, and is written once', async () => {
+  const net = forgetful();
+  const namespace = `/registration${spaces - 1}/`;
+  await using cut = new Client({ endpoints: target.endpoints, namespace, connect: net.connect });
+  net.lose = 2;
+  await using me = await cut.register('a', 'one', { ttl: '10s' });
+  const events = eventsOf(me);
+  expect(net.lose).toBe(0);
+  expect((await other.get('a'))?.version).toBe(1n);
+  net.lose = 2;
+  await me.update('two');
+  expect(net.lose).toBe(0);
+  expect((await other.get('a'))?.version).toBe(2n);
+  expect([me.registered, events]).toEqual([true, []]);
+});
+
+test('a first registering that fails leaves nothing, though it was written', async () => {
+  const net = forgetful();
+  const namespace = `/registration${spaces - 1}/`;
+  await using cut = new Client({ endpoints: target.endpoints, namespace, connect: net.connect });
+  await using session = await cut.session({ ttl: '60s' });
+  for (const settings of [{ ttl: '60s' }, { session }]) {
+    net.lose = 1_000;
+    const written: string[] = [];
+    await using watch = other.watch('a');
+    await watch.started();
+    const registering = cut.register('a', 'x', { ...settings, timeout: 500 });
+    await expect(registering).rejects.toMatchObject({ code: 'unavailable', mayHaveApplied: true });
+    net.lose = 0;
+    for await (const event of watch) {
+      written.push(event.type);
+      if (event.type === 'delete') break;
+    }
+    expect(written).toEqual(['put', 'delete']);
+    expect(session.held()).toBe(true);
+  }
 });
