@@ -10,6 +10,7 @@ import type { LeaseError } from '../errors.ts';
 import { Alarm } from './alarm.ts';
 import { catchUp } from './catch-up.ts';
 import { type Burst, type Keeper, Kept, type LeaseEnd, type LostReason } from './kept.ts';
+import { Ready } from './ready.ts';
 import { RenewalStream, type StreamUser } from './renewal-stream.ts';
 import { Schedule } from './schedule.ts';
 import { ShortestTtl } from './shortest-ttl.ts';
@@ -28,8 +29,7 @@ export class Renewer {
   readonly #stream: RenewalStream;
   readonly #leases = new Map<bigint, Kept>();
   readonly #schedule: Schedule;
-  /** Due, and not yet sent. */
-  readonly #ready = new Set<Kept>();
+  readonly #ready: Ready;
   readonly #shortest = new ShortestTtl();
   readonly #alarm: Alarm;
   #flushing = false;
@@ -46,6 +46,7 @@ export class Renewer {
     this.#core = core;
     this.#stream = new RenewalStream(core, this.#streamUser());
     this.#schedule = new Schedule(core.clock);
+    this.#ready = new Ready(core.clock);
     this.#alarm = new Alarm(core.clock, (lateMs) => this.#tick(lateMs));
     const { monotonicMs, wallMs } = instantOf(core.clock);
     this.#wallAheadMs = wallMs - monotonicMs;
@@ -166,8 +167,7 @@ export class Renewer {
     for (let room = this.#stream.room; room > 0 && this.#ready.size > 0; room = this.#stream.room) {
       const ids: bigint[] = [];
       const sentMs = this.#core.clock.monotonicMs();
-      for (const kept of this.#ready) {
-        this.#ready.delete(kept);
+      for (let kept = this.#ready.take(); kept !== undefined; kept = this.#ready.take()) {
         // What is over is not asked for, so that nobody is told later that it was alive.
         if (!this.held(kept)) continue;
         if (this.#stream.asked(kept.id) === undefined) ids.push(kept.id);

@@ -8,6 +8,8 @@ export class Slots<T> {
   readonly #slots = new Map<number, Set<T>>();
   /** A binary heap of the times; one whose slot is gone stays until it comes up, or until there are too many such. */
   #heap: number[] = [];
+  /** Where `takeFirst` takes from. */
+  #taking: { readonly slot: Set<T>; readonly things: Iterator<T> } | undefined;
 
   /** Times that are remembered, those of slots that are gone included. */
   get times(): number {
@@ -51,6 +53,18 @@ export class Slots<T> {
       this.#pop();
       for (const thing of slot) due(thing);
     }
+  }
+
+  /** Takes out one of those whose time is the earliest; of one slot, the one that was added first. */
+  takeFirst(): T | undefined {
+    const slotMs = this.nextMs();
+    if (slotMs === undefined) return undefined;
+    const slot = this.#slots.get(slotMs) as Set<T>;
+    // One iterator for as long as it is the first slot: a new one would pass over all that were taken out, each time.
+    if (this.#taking?.slot !== slot) this.#taking = { slot, things: slot.values() };
+    const first = this.#taking.things.next().value as T;
+    this.remove(first, slotMs);
+    return first;
   }
 
   #push(time: number): void {

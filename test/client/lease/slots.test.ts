@@ -56,3 +56,15 @@ test('nothing is left of what was removed', () => {
   expect(slots.times).toBe(0);
   expect(slots.nextMs()).toBeUndefined();
 });
+
+test('taken one by one: the earliest first, those of one slot as they came', () => {
+  const slots = new Slots<string>();
+  const at: Readonly<Record<string, number>> = { a: 9, b: 2, c: 9, d: 5, e: 2 };
+  for (const [name, atMs] of Object.entries(at)) slots.add(name, atMs, 4);
+  expect(slots.takeFirst()).toBe('b');
+  slots.remove('e', 0);
+  slots.add('f', 3, 4);
+  slots.add('b', 3, 4);
+  expect([1, 2, 3, 4, 5, 6].map(() => slots.takeFirst())).toEqual(['f', 'b', 'd', 'a', 'c', undefined]);
+  expect(slots.nextMs()).toBeUndefined();
+});
