@@ -42,17 +42,17 @@ export class LeaseCalls {
     const chosen = id === undefined ? this.#newId() : leaseId(id);
     const request = { TTL: ttlSeconds(ttl), ID: chosen };
     let sent: Instant | undefined;
-    const onAttempt = (): void => {
+    let inDoubt = false;
+    const onAttempt = (isRepeated: boolean): void => {
       // The earliest that may have been applied: nobody may count on more time than that.
-      sent ??= instantOf(this.#core.clock);
-      attempts++;
+      if (!isRepeated) sent = instantOf(this.#core.clock);
+      inDoubt = isRepeated;
     };
-    let attempts = 0;
     try {
       const answer = await this.#core.calls.call('leaseGrant', request, { kind: 'repeatable', onAttempt }, settings);
       return { id: answer.ID, ttl: answer.TTL, sent: sent ?? instantOf(this.#core.clock) };
     } catch (error) {
-      const ours = id === undefined && attempts > 1 && error instanceof LeaseError && error.code === 'lease_exists';
+      const ours = id === undefined && inDoubt && error instanceof LeaseError && error.code === 'lease_exists';
       if (!ours || sent === undefined) throw error;
       return { id: chosen, ttl: request.TTL, sent };
     }
@@ -60,12 +60,15 @@ export class LeaseCalls {
 
   /** Ends a lease and deletes its keys. `lease_not_found` only if no earlier attempt of this call can have ended it. */
   async revoke(id: LeaseIdLike, settings: CallSettings = {}): Promise<void> {
-    let attempts = 0;
-    const plan = { kind: 'repeatable', onAttempt: () => attempts++ } as const;
+    let inDoubt = false;
+    const onAttempt = (isRepeated: boolean): void => {
+      inDoubt = isRepeated;
+    };
+    const plan = { kind: 'repeatable', onAttempt } as const;
     try {
       await this.#core.calls.call('leaseRevoke', { ID: leaseId(id) }, plan, settings);
     } catch (error) {
-      if (!(error instanceof LeaseError) || error.code !== 'lease_not_found' || attempts < 2) throw error;
+      if (!(error instanceof LeaseError) || error.code !== 'lease_not_found' || !inDoubt) throw error;
     }
   }
 

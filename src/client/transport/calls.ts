@@ -27,8 +27,18 @@ export interface CallPlan {
   readonly kind: CallKind;
   /** A member without a leader may answer, from what it has. */
   readonly withoutLeader?: boolean;
-  /** Told right before each attempt leaves; the last told is the one that was answered. */
-  readonly onAttempt?: () => void;
+  /**
+   * Told right before each attempt leaves; the last told is the one that was answered. `inDoubt`: an earlier one may have been applied, or
+   * may be yet.
+   */
+  readonly onAttempt?: (inDoubt: boolean) => void;
+}
+
+interface Attempt {
+  readonly plan: CallPlan;
+  readonly endMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly inDoubt: boolean;
 }
 
 /** One attempt, where there is another member to ask. */
@@ -67,7 +77,7 @@ export class Calls {
     let mayHaveApplied = false;
     for (let attempt = 0; ; attempt++) {
       try {
-        return wire.decode(await this.#attempt(wire.path, body, plan, endMs, signal));
+        return wire.decode(await this.#attempt(wire.path, body, { plan, endMs, signal, inDoubt: mayHaveApplied }));
       } catch (cause) {
         const error = this.#errorOf(cause, plan.kind, signal, mayHaveApplied);
         mayHaveApplied = error.mayHaveApplied;
@@ -96,19 +106,13 @@ export class Calls {
     else this.#members.worked(channel);
   }
 
-  async #attempt(
-    path: string,
-    body: Uint8Array,
-    plan: CallPlan,
-    endMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Uint8Array> {
+  async #attempt(path: string, body: Uint8Array, { plan, endMs, signal, inDoubt }: Attempt): Promise<Uint8Array> {
     const patience = (): Patience => ({ timeoutMs: Math.max(0, endMs - this.#clock.monotonicMs()), signal });
     const metadata = await this.metadata({ withoutLeader: plan.withoutLeader === true, ...patience() });
     const channel = await this.#members.choose(patience());
     const mayMove = plan.kind !== 'once' && this.#members.channels.length > 1;
     const timeoutMs = Math.min(patience().timeoutMs, mayMove ? attemptMsMax : Number.POSITIVE_INFINITY);
-    plan.onAttempt?.();
+    plan.onAttempt?.(inDoubt);
     try {
       const answer = await channel.unary(path, body, { metadata, timeoutMs, signal });
       this.#members.worked(channel);

@@ -341,6 +341,39 @@ test('no more is unanswered than a member answers soon: 10,000 in batches, 500 o
   }
 });
 
+test('where answers come too slowly, who is nearest to its deadline is asked for first', async () => {
+  member.batch = false;
+  member.delayMs = 1_000;
+  // They fall due together, and take 20 s of answers.
+  const many = await leases(10_000, '60s');
+  const short = await client.lease({ ttl: '6s', id: 20_000n });
+  for (let second = 0; second < 80; second++) {
+    await time.pass(1_000);
+    expect(short.held()).toBe(true);
+  }
+  expect(many.every((lease) => lease.held())).toBe(true);
+});
+
+test('a grant that certainly was not made by earlier attempts counts from the one that made it', async () => {
+  await leases(1, '60s');
+  member.down = true;
+  const granted = client.lease({ ttl: '3s', timeout: '10s' });
+  await time.pass(2_900);
+  member.down = false;
+  await time.pass(500);
+  expect((await granted).remaining).toBeGreaterThan(2_000);
+});
+
+test('a revoke of which no attempt but the last left says that there is no such lease', async () => {
+  await leases(1, '60s');
+  member.down = true;
+  const revoked = expect(client.revoke(99n)).rejects.toMatchObject({ code: 'lease_not_found', mayHaveApplied: false });
+  await time.pass(1_000);
+  member.down = false;
+  await time.pass(1_000);
+  await revoked;
+});
+
 test('the stream is closed when nobody has needed it for a second', async () => {
   const [lease] = await leases(1, '10s');
   await time.pass(5_000);
