@@ -15,13 +15,14 @@ export class Ends {
 
   /** `what` is waited for, as the error of a timeout calls it. Without a timeout there is none, not the client's. */
   constructor({ closed, clock }: Core, { signal, timeout }: CallSettings, what: string) {
+    const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, 'timeout');
     this.#closed = closed;
     this.on(closed, () => closedError('the client'));
     if (signal !== undefined) this.on(signal, () => cancelledError(signal));
-    if (timeout === undefined) return;
+    if (timeoutMs === undefined) return;
     const late = (): void =>
       this.#end(new LeaseError('timeout', `${what}: not in ${String(timeout)}`, { retryable: true }));
-    const timer = clock.after(durationMs(timeout, 'timeout'), late);
+    const timer = clock.after(timeoutMs, late);
     this.#undo.push(() => timer.cancel());
   }
 

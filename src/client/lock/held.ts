@@ -89,8 +89,9 @@ export class Held implements AsyncDisposable {
 
   /** Fires when it is no longer held. */
   protected lost(): AbortSignal {
-    // Reading the lease's signal is what fires it if its time has come, and ours with it.
-    void this.place.use.session.signal;
+    // Reading the lease's signal is what fires it if its time has come, and ours with it; or after this, if others were told first.
+    const { signal } = this.place.use.session;
+    if (signal.aborted && !this.#lost.signal.aborted) this.end(lostError(signal));
     return this.#lost.signal;
   }
 

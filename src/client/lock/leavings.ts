@@ -55,11 +55,14 @@ export class Leavings {
   }
 
   async #delete({ key, token }: Leaving, settings: CallSettings): Promise<boolean> {
-    let attempts = 0;
-    const plan = { kind: 'repeatable', onAttempt: () => attempts++ } as const;
+    let inDoubt = false;
+    const onAttempt = (isRepeated: boolean): void => {
+      inDoubt = isRepeated;
+    };
+    const plan = { kind: 'repeatable', onAttempt } as const;
     const answer = await this.#core.calls.call('txn', leaveTxn(key, token), plan, settings);
     // A later attempt finds nothing where an earlier one was applied and not answered.
-    return attempts > 1 || (answer.responses[0]?.responseDeleteRange?.deleted ?? 0n) > 0n;
+    return inDoubt || (answer.responses[0]?.responseDeleteRange?.deleted ?? 0n) > 0n;
   }
 
   /** Tries again as long as the session lives. Refused for good, it is left to the session's end. */
@@ -96,7 +99,8 @@ export class Leavings {
   }
 }
 
-/** Whether it is worth trying again; a call that was cut short by its caller's own timeout or signal is. */
+/** Whether it is worth trying again: a call that was cut short by its caller's own timeout or signal is, as is one whose end is not known. */
 function isPassing(failure: unknown): boolean {
-  return failure instanceof LeaseError && (failure.retryable || failure.code === 'cancelled');
+  if (!(failure instanceof LeaseError) || failure.code === 'closed') return false;
+  return failure.retryable || failure.mayHaveApplied || failure.code === 'cancelled';
 }

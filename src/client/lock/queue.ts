@@ -96,7 +96,8 @@ async function enter(
     return { key, token, modRevision: own.modRevision, revision: own.revision, unsettled: entry.unsettled, use };
   } catch (error) {
     if (entry.asked) parts.leavings.leaveSoon({ key, token: undefined, unsettled: entry.unsettled, use });
-    else await use.giveBack();
+    // Nobody waits for that: who gives up is told at once, though no member answers.
+    else void use.giveBack();
     if (!(error instanceof LeaseError) || error.code !== 'lease_not_found') throw ends.reasonOf(error);
     use.discard();
     throw ends.reasonOf(new LeaseError('lease_lost', 'the cluster does not know the lease', { cause: error }));

@@ -280,6 +280,36 @@ describe('who gives up', () => {
     expect(await hall.keys('early')).toEqual([]);
   });
 
+  test('when no member can be asked any more, is told so at once', async () => {
+    let isDown = false;
+    const asked = latch();
+    const client = hall.client({
+      connect: (endpoint) => {
+        const channel = meddled((path, pass) => {
+          if (isDown) return Promise.reject(new CallFailure(grpcCodes.unavailable, 'down', false));
+          if (!path.endsWith('LeaseGrant')) return undefined;
+          return pass().then(async (bytes) => {
+            isDown = true;
+            await client.get('x', { timeout: 100 }).catch(() => {});
+            asked.open();
+            return bytes;
+          });
+        })(endpoint);
+        const ready = (...patience: Parameters<typeof channel.ready>): Promise<void> =>
+          isDown ? Promise.reject(new CallFailure(grpcCodes.unavailable, 'down', false)) : channel.ready(...patience);
+        return { ...channel, ready };
+      },
+    });
+    const stop = new AbortController();
+    const waiting = client.lock('nobody', { ttl: '20s', signal: stop.signal });
+    await asked.opened;
+    await new Promise((resolve) => setImmediate(resolve));
+    const startMs = performance.now();
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
+    expect(performance.now() - startMs).toBeLessThan(2_000);
+  });
+
   test.each(['applied', 'not applied', 'applied later'] as const)(
     'while its key is put, which is %s: no key stays',
     async (fate) => {
@@ -339,6 +369,7 @@ describe('who gives up', () => {
       break;
     }
     await client.election('long').observe({ signal }).close();
+    await expect(client.lock('long', { signal, timeout: 'soon' })).rejects.toMatchObject({ code: 'invalid_argument' });
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
@@ -417,6 +448,32 @@ describe('who has lost it', () => {
     },
   );
 
+  test('with its session: `signal` says so even to those who hear of the session first', async () => {
+    const client = hall.client();
+    const session = await client.session();
+    const said: unknown[] = [];
+    session.signal.addEventListener('abort', () => said.push(held.held(), held.signal.aborted, held.signal.reason));
+    const held = await client.lock('first to hear', { session });
+    await session.close();
+    expect(said).toEqual([false, true, session.signal.reason]);
+  });
+
+  test('before it gives it back by a call of which no attempt but the last left: is told', async () => {
+    let isMeddled = false;
+    const client = hall.client({
+      connect: meddled((path) => {
+        if (path !== txnPath || !isMeddled) return undefined;
+        isMeddled = false;
+        return hall
+          .call('KV/DeleteRange', { key: held.key })
+          .then(() => Promise.reject(new CallFailure(grpcCodes.unavailable, 'it did not leave', false)));
+      }),
+    });
+    const held = await client.lock('gone before');
+    isMeddled = true;
+    await expect(held.release()).rejects.toMatchObject({ code: 'not_held' });
+  });
+
   test('cannot take it from the next holder: giving back is refused and deletes nothing', async () => {
     const client = hall.client();
     const old = await client.lock('taken');
@@ -494,6 +551,23 @@ describe('giving back', () => {
     await expect(held.release()).rejects.toMatchObject({ code: 'permission_denied' });
     await hall.noLeaseSince(before);
     expect(await hall.keys('refused')).toEqual([]);
+  });
+
+  test('that fails in a way that nobody knows is tried again: the lock does not stay', async () => {
+    let isMeddled = false;
+    const client = hall.client({
+      connect: meddled((path) => {
+        if (path !== txnPath || !isMeddled) return undefined;
+        isMeddled = false;
+        return Promise.reject(new CallFailure(grpcCodes.unknown, 'what a proxy says', true));
+      }),
+    });
+    await using session = await client.session();
+    const held = await client.lock('strange', { session });
+    isMeddled = true;
+    await expect(held.release()).rejects.toMatchObject({ code: 'unknown', mayHaveApplied: true });
+    await hall.queued('strange', 0);
+    expect(session.held()).toBe(true);
   });
 
   test('twice is giving back once', async () => {
