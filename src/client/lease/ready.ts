@@ -1,6 +1,6 @@
 /**
- * Renewals that are due and not yet sent. There may be more than a member answers, so who is nearest to its safe deadline goes first, however
- * many came before it: no lease is lost while room is spent on others that can wait.
+ * Renewals that are due and not yet sent. There may be more than a member answers, so who is nearest to its safe deadline goes first,
+ * however many came before it: no lease is lost while room is spent on others that can wait.
  */
 import type { Clock } from '../clock.ts';
 import type { Kept } from './kept.ts';

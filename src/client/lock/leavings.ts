@@ -99,7 +99,7 @@ export class Leavings {
   }
 }
 
-/** Whether it is worth trying again: a call that was cut short by its caller's own timeout or signal is, as is one whose end is not known. */
+/** Whether it is worth trying again: a call that its caller's own timeout or signal cut short is, as is one whose end is not known. */
 function isPassing(failure: unknown): boolean {
   if (!(failure instanceof LeaseError) || failure.code === 'closed') return false;
   return failure.retryable || failure.mayHaveApplied || failure.code === 'cancelled';
