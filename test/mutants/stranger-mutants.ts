@@ -98,7 +98,7 @@ export const strangerMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: ['V6'],
-    hunts: ['scenario:stream-fails-for-good', 'sim:snapshots'],
+    hunts: ['scenario:stream-fails-for-good', 'sim:usual'],
   },
   {
     id: 'X9',
