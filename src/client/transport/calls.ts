@@ -41,11 +41,18 @@ interface Attempt {
   readonly inDoubt: boolean;
 }
 
+/** All in monotonic ms. */
+interface Silence {
+  readonly waitedMs: number;
+  /** When it was noticed last. */
+  readonly untilMs: number;
+}
+
 /** One attempt, where there is another member to ask. */
 const attemptMsMax = 3_000;
 /** With less time than this nothing is asked again: it would only put in doubt what is now known. */
 const attemptMsMin = 50;
-/** A member that has not answered by then has failed; one that was given less time has not. */
+/** A member that has not answered for so long has failed, be it in one attempt or in several that were given less time. */
 const silentMsMin = 1_000;
 const pauseMsMin = 20;
 const pauseMsMax = 500;
@@ -55,6 +62,8 @@ export class Calls {
   readonly #clock: Clock;
   readonly #tokens: Tokens | undefined;
   readonly #timeoutMs: number;
+  /** What was waited for on a channel in vain since it answered last. */
+  readonly #silences = new WeakMap<Channel, Silence>();
 
   constructor(members: Members, clock: Clock, tokens: Tokens | undefined, timeoutMs: number) {
     this.#members = members;
@@ -112,19 +121,35 @@ export class Calls {
     const channel = await this.#members.choose(patience());
     const mayMove = plan.kind !== 'once' && this.#members.channels.length > 1;
     const timeoutMs = Math.min(patience().timeoutMs, mayMove ? attemptMsMax : Number.POSITIVE_INFINITY);
+    const askedMs = this.#clock.monotonicMs();
     plan.onAttempt?.(inDoubt);
     try {
       const answer = await channel.unary(path, body, { metadata, timeoutMs, signal });
+      this.#silences.delete(channel);
       this.#members.worked(channel);
       return answer;
     } catch (failure) {
       if (failure instanceof CallFailure && signal?.aborted !== true) {
         const error = leaseError(failure, 'write');
-        if (error.code !== 'timeout') this.learn(channel, metadata, error);
-        else if (timeoutMs >= silentMsMin) this.#members.failed(channel, error);
+        if (error.code === 'timeout') this.#silent(channel, { askedMs, timeoutMs }, error);
+        else {
+          this.#silences.delete(channel);
+          this.learn(channel, metadata, error);
+        }
       }
       throw failure;
     }
+  }
+
+  #silent(channel: Channel, { askedMs, timeoutMs }: { askedMs: number; timeoutMs: number }, error: LeaseError): void {
+    const nowMs = this.#clock.monotonicMs();
+    const { waitedMs, untilMs } = this.#silences.get(channel) ?? { waitedMs: 0, untilMs: askedMs };
+    // What was waited for side by side counts once.
+    const silence = { waitedMs: waitedMs + Math.max(0, nowMs - Math.max(askedMs, untilMs)), untilMs: nowMs };
+    this.#silences.set(channel, silence);
+    if (Math.max(timeoutMs, silence.waitedMs) < silentMsMin) return;
+    this.#silences.delete(channel);
+    this.#members.failed(channel, error);
   }
 
   #mayBeRetried(error: LeaseError): boolean {

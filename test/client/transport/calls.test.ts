@@ -162,6 +162,20 @@ describe('a member that is silent', () => {
     expect(member.calls).toHaveLength(2);
   });
 
+  test('many that have little time each find another in the end', async () => {
+    const member = await serving(silent);
+    const { put } = await callsTo(member, await serving(ok));
+    const failed = async (): Promise<boolean> =>
+      await put('read', { timeout: '150ms' }).then(
+        () => false,
+        () => true,
+      );
+    let inVain = 0;
+    while (inVain < 20 && (await Promise.all([failed(), failed()])).includes(true)) inVain++;
+    expect(inVain).toBeGreaterThan(4);
+    expect(inVain).toBeLessThan(10);
+  });
+
   test('cancelled under way: a write in doubt, a read not; the member hears of it', async () => {
     let reset = 0;
     const member = await serving((stream) => stream.on('close', () => reset++));
