@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { type FlagSpec, parseArgv } from '../src/base/argv.ts';
+import { runReal } from '../test/client/faults/real/rounds.ts';
 import { Totals } from '../test/client/faults/said.ts';
 import { runRounds } from './holders/simulated.ts';
 import { commitOfTree } from './sim/progress.ts';
@@ -19,6 +20,8 @@ free for who wants it, and closed clients leave nothing behind. docs/TESTING.md 
   --rounds=N        so many rounds from a random seed, or from --seed   (default 200)
   --seed=0x…        this one; with --rounds: N from here
   --kind=KIND       only bare (leases and a key), lock or election      (default: drawn)
+  --real            real processes and time: a member, holders that compete for locks through a TCP proxy, and are stopped (SIGSTOP)
+                    and cut off; a round is one fault                   (needs npm run build)
   --naive           holders without signal and tokens, to count what the others are spared; exit code 1 if nothing is seen
   --jobs=N          processes at once                                   (default 1; this machine has ${availableParallelism()} cores)
   -w json           one JSON object at the end
@@ -30,6 +33,7 @@ Exit code 1 if a promise was broken.
 const specs: readonly FlagSpec[] = [
   ...['rounds', 'seed', 'kind', 'jobs'].map((name) => ({ name, kind: 'value' as const })),
   { name: 'write-out', short: 'w', kind: 'value' },
+  { name: 'real', kind: 'switch' },
   { name: 'naive', kind: 'switch' },
   { name: 'help', kind: 'switch' },
 ];
@@ -46,7 +50,7 @@ if (args.length > 0) refuse(`"${args[0]}" is no flag`);
 const json = flags.get('write-out') === 'json';
 const kind = flags.get('kind') ?? 'any';
 if (!['any', 'bare', 'lock', 'election'].includes(kind)) refuse(`--kind=${kind} is none of bare, lock, election`);
-process.exitCode = await simulated();
+process.exitCode = flags.has('real') ? await real() : await simulated();
 
 async function simulated(): Promise<number> {
   const seedText = flags.get('seed');
@@ -80,11 +84,48 @@ async function simulated(): Promise<number> {
   return clean ? 0 : 1;
 }
 
+async function real(): Promise<number> {
+  const seedText = flags.get('seed') ?? `0x${randomBytes(6).toString('hex')}`;
+  const seed = seedOf(seedText);
+  const count = number('rounds', 20);
+  const naive = flags.has('naive');
+  const began = performance.now();
+  say(`${count} real rounds, seed ${seedText}`);
+  const report = await runReal({
+    seed,
+    naive,
+    rounds: count,
+    heard: (rounds) => {
+      if (process.stdout.isTTY && !json) process.stdout.write(`\r\x1b[K${rounds}/${count} rounds`);
+    },
+  });
+  const seconds = (performance.now() - began) / 1_000;
+  const commit = commitOfTree();
+  const good = naive === report.violations.length > 0;
+  if (process.stdout.isTTY && !json) process.stdout.write('\r\x1b[K');
+  if (json) process.stdout.write(`${JSON.stringify({ seed: seedText, good, naive, seconds, commit, ...report })}\n`);
+  for (const violation of report.violations.slice(0, 20)) say(`${naive ? 'seen' : 'FAILED'} ${violation}`);
+  const { holds, handovers, told, asleep, closestMs, accepted, turnedAway, violations } = report;
+  say(`faults: ${list(report.faults)}`);
+  say(
+    `${holds} holds, ${handovers} followed by another: ${told} after their signal had aborted, ${asleep} while asleep`,
+  );
+  if (told > 0) say(`the closest such abort was ${closestMs.toFixed(0)} ms before another was let in`);
+  say(`${accepted} writes accepted, ${turnedAway} turned away by their token`);
+  say(
+    `${report.rounds} rounds in ${seconds.toFixed(0)} s, ${violations.length} violations${naive ? ' of naive holders' : ''}; ` +
+      `commit ${commit}; the same faults: npm run holders -- --real --rounds=${count} --seed=${seedText}${naive ? ' --naive' : ''}`,
+  );
+  return good ? 0 : 1;
+}
+
+function list(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
+}
+
 function print(totals: Totals, seconds: number, about: string): void {
-  const list = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts)
-      .map(([name, count]) => `${name} ${count}`)
-      .join(', ');
   say(`faults: ${list(totals.faults)}`);
   say(`${totals.holds} holds (${list(totals.kinds)}), ${totals.changes} changes of owner, ${totals.writes} writes`);
   say(`${totals.looks} first looks after a pause or a jump, ${totals.looksLost} said lost`);

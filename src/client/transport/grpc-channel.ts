@@ -111,7 +111,7 @@ class GrpcChannel implements Channel {
         (error, answer) => {
           undo();
           this.#calls.delete(call);
-          if (error !== null) reject(failureOf(error, leaving.hasLeft));
+          if (error !== null) reject(callFailureOf(error, leaving.hasLeft));
           else resolve(answer ?? new Uint8Array());
         },
       );
@@ -202,7 +202,7 @@ class GrpcStream implements StreamCall {
     });
     // The status may overtake messages that wait for `resume`; the end of what is read does not.
     call.on('end', () => setImmediate(() => over(undefined)));
-    call.on('error', (error) => over(failureOf(error, leaving.hasLeft)));
+    call.on('error', (error) => over(callFailureOf(error, leaving.hasLeft)));
     call.on('drain', () => this.#drained());
   }
 
@@ -237,16 +237,18 @@ class GrpcStream implements StreamCall {
 }
 
 /** What grpc-js says when a connection breaks in a way that it does not know for one: no server writes that. */
-const broken = /^(Received RST_STREAM with code|Write error:|Write failed with error|No message received)/;
-/** HTTP/2's promise that nothing of the call was looked at. */
-const refusedStream = 'Stream refused by server';
+const broken =
+  /^(Received RST_STREAM with code|Write error:|Write failed with error|No message received|Failed to start HTTP\/2 stream)/;
+/** Nothing of the call was looked at: by HTTP/2's promise, or as the connection was going away when it was to begin. */
+const neverBegun = /^(Stream refused by server|Failed to start HTTP\/2 stream)/;
 
-function failureOf(error: unknown, hasLeft: boolean): CallFailure {
+/** grpc-js's error as the library has it; `hasLeft`: as far as was seen here, it may have been sent. */
+export function callFailureOf(error: unknown, hasLeft: boolean): CallFailure {
   const { code, details, message } = error as Partial<grpc.ServiceError>;
   const text = details ?? message ?? String(error);
   if (typeof code !== 'number') return new CallFailure(grpcCodes.unknown, text, hasLeft);
   const isBroken = code === grpcCodes.internal && broken.test(text);
-  return new CallFailure(isBroken ? grpcCodes.unavailable : code, text, hasLeft && text !== refusedStream);
+  return new CallFailure(isBroken ? grpcCodes.unavailable : code, text, hasLeft && !neverBegun.test(text));
 }
 
 function metadataOf(entries: Metadata): grpc.Metadata {

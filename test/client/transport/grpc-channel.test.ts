@@ -3,7 +3,7 @@ import { constants } from 'node:http2';
 import { afterEach, describe, expect, test } from 'vitest';
 import { CallFailure, grpcCodes } from '../../../src/client/errors.ts';
 import type { Channel } from '../../../src/client/transport/channel.ts';
-import { grpcConnect } from '../../../src/client/transport/grpc-channel.ts';
+import { callFailureOf, grpcConnect } from '../../../src/client/transport/grpc-channel.ts';
 import { until } from '../../rpc/wire-client.ts';
 import { TcpProxy } from '../../support/proxy.ts';
 import { answer, framed, type OnCall, StrangeMember, whenAsked } from './strange-member.ts';
@@ -362,4 +362,10 @@ describe('streams', () => {
     stream.cancel();
     await stream.whenWritable();
   });
+});
+
+test('a call that began as its connection went away was not sent, and may be made again', () => {
+  const details = 'Failed to start HTTP/2 stream with error New streams cannot be created after receiving a GOAWAY';
+  const failure = callFailureOf({ code: grpcCodes.internal, details }, true);
+  expect(failure).toMatchObject({ grpcCode: grpcCodes.unavailable, sent: false });
 });
