@@ -20,7 +20,7 @@ import type { LockOptions } from './lock/locks.ts';
 import type { Session, SessionOptions } from './lock/session.ts';
 import { type ClientOptions, settingsOf } from './options.ts';
 import type { RegistrationParts } from './registry/keeping.ts';
-import { type RegisterSettings, Registration } from './registry/registration.ts';
+import { planOf, type RegisterSettings, Registration } from './registry/registration.ts';
 import { Registry, type RegistryOptions } from './registry/registry.ts';
 import { type CallSettings, Calls } from './transport/calls.ts';
 import { preferLeader } from './transport/leader-hint.ts';
@@ -28,49 +28,59 @@ import { discover, type MemberInfo, memberList } from './transport/member-list.t
 import { Members } from './transport/members.ts';
 import { Streams } from './transport/streams.ts';
 import { Tokens } from './transport/tokens.ts';
-import {
-  bytesOf,
-  type Codec,
-  type Duration,
-  type KeyLike,
-  type KeyRange,
-  type LeaseIdLike,
-  type ValueLike,
-} from './values.ts';
+import type { Codec, Duration, KeyLike, KeyRange, LeaseIdLike, ValueLike } from './values.ts';
 import { Lanes } from './watch/lanes.ts';
 import { View } from './watch/view.ts';
-import type { WatchOptions } from './watch/watch.ts';
-import { Watch } from './watch/watch.ts';
+import { Watch, type WatchOptions } from './watch/watch.ts';
 
-export { LeaseError } from './errors.ts';
+export type { Instant } from './clock.ts';
+export { type ErrorCode, LeaseError, type LeaseErrorOptions } from './errors.ts';
 export type { Comparable, Comparables, Compares } from './kv/compare.ts';
 export type { Guard } from './kv/guard.ts';
 export type { CompactOptions } from './kv/kv.ts';
 export type { DeleteOptions, LeaseLike, ListOptions, PutOptions, ReadOptions, SortTarget } from './kv/operations.ts';
 export type { ScanOptions } from './kv/pages.ts';
-export type { Condition, Txn, TxnOperation, TxnOperations, TxnResult } from './kv/txn.ts';
+export type {
+  AnyOperations,
+  Branch,
+  Condition,
+  Made,
+  OperationsOf,
+  Results,
+  Txn,
+  TxnOperation,
+  TxnOperations,
+  TxnResult,
+} from './kv/txn.ts';
 export type { Deleted, KeyValue, Listing, Written } from './kv/views.ts';
 export type { LostReason, Renewed } from './lease/kept.ts';
 export type { Lease, LeaseLostEvent, LeaseOptions } from './lease/lease.ts';
+export type { Granted, GrantOptions, TimeToLive } from './lease/lease-calls.ts';
 export type { CampaignOptions, Election, ElectionOptions } from './lock/election.ts';
 export type { Held } from './lock/held.ts';
 export type { Leader } from './lock/leaders.ts';
 export type { LockOptions } from './lock/locks.ts';
 export type { Session, SessionOptions } from './lock/session.ts';
 export type { Term } from './lock/term.ts';
+export type { ClientOptions } from './options.ts';
 export type { RegisteredEvent, RegistrationLostEvent, RegistrationLostReason } from './registry/events.ts';
-export { type GrpcResolverOptions, registerGrpcResolver } from './registry/grpc-resolver.ts';
+export { type GrpcResolverOptions, type HasRegistry, registerGrpcResolver } from './registry/grpc-resolver.ts';
 export type { Instance, InstanceInput, Layout, LayoutName, Read } from './registry/layout.ts';
 export type { RegisterSettings, Registration } from './registry/registration.ts';
 export type { FollowOptions, Registry, RegistryOptions } from './registry/registry.ts';
 export type { Stoppable } from './stoppable.ts';
+export type { CallSettings } from './transport/calls.ts';
+export type { TlsOptions } from './transport/grpc-channel.ts';
 export type { MemberInfo } from './transport/member-list.ts';
+export type { Credentials } from './transport/tokens.ts';
+export type { Codec, Duration, KeyLike, KeyRange, LeaseIdLike, ValueLike } from './values.ts';
 export { json } from './values.ts';
 export type { Change } from './watch/changes.ts';
 export type { DeleteEvent, ProgressEvent, PutEvent, ResyncEvent, WatchEvent } from './watch/events.ts';
 export type { View } from './watch/view.ts';
 export type { Watch, WatchOptions } from './watch/watch.ts';
 
+/** A client of one cluster, whatever it is used for; see `ClientOptions`. Close it, or make it by `await using`. */
 export class Client implements AsyncDisposable {
   readonly #core: Core;
   readonly #kv: Kv;
@@ -194,10 +204,12 @@ export class Client implements AsyncDisposable {
     return this.#leaseCalls.revoke(id, settings);
   }
 
+  /** What is left of a lease, and the keys that end with it if `keys` is true. One that is gone has a `ttl` of -1, and is no error. */
   timeToLive(id: LeaseIdLike, options?: CallSettings & { readonly keys?: boolean }): Promise<TimeToLive> {
     return this.#leaseCalls.timeToLive(id, options);
   }
 
+  /** Ids of all leases there are, of all clients. */
   leases(settings?: CallSettings): Promise<readonly bigint[]> {
     return this.#leaseCalls.leases(settings);
   }
@@ -259,8 +271,7 @@ export class Client implements AsyncDisposable {
     value: T,
     { codec, ...settings }: RegisterSettings & { codec?: Codec<T> } = {},
   ): Promise<Registration<T>> {
-    const encode = (next: T): Uint8Array => bytesOf(codec === undefined ? (next as ValueLike) : codec.encode(next));
-    return Registration.open(this.#registrationParts(), { keyOf: () => key, encode, value }, settings);
+    return Registration.open(this.#registrationParts(), planOf(key, value, codec), settings);
   }
 
   /** Where services register their instances, and find each other's; see `Registry`. */

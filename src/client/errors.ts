@@ -40,6 +40,7 @@ export type ErrorCode =
   | 'internal'
   | 'unknown';
 
+/** What an error says beside its code and its text; no to both if not given. */
 export interface LeaseErrorOptions {
   /** The same call may succeed if it is made again, later or elsewhere. */
   readonly retryable?: boolean;
@@ -51,8 +52,11 @@ export interface LeaseErrorOptions {
 /** The only error that calls of this library reject with; the message is the server's text where it sent one. */
 export class LeaseError extends Error {
   override readonly name = 'LeaseError';
+  /** What to decide by. */
   readonly code: ErrorCode;
+  /** The same call may succeed if it is made again, later or elsewhere. */
   readonly retryable: boolean;
+  /** It is not known whether the write was applied. Always false for reads. */
   readonly mayHaveApplied: boolean;
 
   constructor(code: ErrorCode, message: string, options: LeaseErrorOptions = {}) {

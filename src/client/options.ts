@@ -7,6 +7,7 @@ import { grpcConnect, type TlsOptions } from './transport/grpc-channel.ts';
 import type { Credentials } from './transport/tokens.ts';
 import { bytesOf, type Duration, durationMs, type KeyLike } from './values.ts';
 
+/** What a client is told when it is made; all but the endpoints may be left out. */
 export interface ClientOptions {
   /** Members' client addresses, `host:port` or with `http://` or `https://`; one is enough to begin with. */
   readonly endpoints: readonly string[];
@@ -14,7 +15,9 @@ export interface ClientOptions {
   readonly namespace?: KeyLike;
   /** For each call without a timeout of its own, all attempts together; 5 s if not given. */
   readonly timeout?: Duration;
+  /** Who asks, where the cluster checks that. */
   readonly auth?: Credentials;
+  /** How `https://` endpoints are checked; if given, endpoints without a scheme are `https://` too. */
   readonly tls?: TlsOptions;
   /**
    * `'leader'`: calls and streams go to the member that leads, where it is known and can be reached, which makes each one a hop shorter

@@ -70,7 +70,9 @@ export function textOf(bytes: Uint8Array): string {
 
 /** How values are written and read; see `json`. */
 export interface Codec<T> {
+  /** What is stored. What it throws is what the call rejects with; nothing is sent then. */
   encode(value: T): ValueLike;
+  /** What is stored, read. What it throws comes out of `value`, where it is looked at. */
   decode(bytes: Uint8Array): T;
 }
 

@@ -28,12 +28,17 @@ export interface Comparable<V> {
 export interface Comparables {
   /** 0 if the key is not there. */
   readonly version: Comparable<bigint>;
+  /** The revision at which the key came to be. */
   readonly createRevision: Comparable<bigint>;
+  /** The revision of the last put. */
   readonly modRevision: Comparable<bigint>;
+  /** The stored bytes, compared as such. */
   readonly value: Comparable<ValueLike>;
   /** Id of the lease that the key ends with; 0 if none. */
   readonly lease: Comparable<LeaseIdLike>;
+  /** The key is there. */
   exists(): Guard;
+  /** The key is not there. */
   missing(): Guard;
 }
 
@@ -50,10 +55,12 @@ export class Compares {
     this.#namespace = namespace;
   }
 
+  /** About one key. */
   key(key: KeyLike): Comparables {
     return this.range(key);
   }
 
+  /** About every key of a range. */
   range(range: KeyRange): Comparables {
     const about = wireRange(range, this.#namespace);
     const comparable = <V>(target: number, operand: (value: V) => Sparse<Compare>): Comparable<V> => {

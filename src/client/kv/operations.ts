@@ -35,6 +35,7 @@ export interface Operation<Request, Answer, Result> {
 /** A lease by its id, or anything that has one. */
 export type LeaseLike = LeaseIdLike | { readonly id: bigint };
 
+/** How keys are read. */
 export interface ReadOptions<T = Uint8Array> {
   /** How values are read; bytes if not given. */
   readonly codec?: Codec<T> | undefined;
@@ -47,9 +48,11 @@ export interface ReadOptions<T = Uint8Array> {
 /** What listings are sorted by. */
 export type SortTarget = 'key' | 'version' | 'createRevision' | 'modRevision' | 'value';
 
+/** Which keys of a range are listed, and in which order. */
 export interface ListOptions<T = Uint8Array> extends ReadOptions<T> {
   /** At most that many; 0 is all. */
   readonly limit?: number | bigint | undefined;
+  /** By `key`, ascending, if not given; `order` is ascending if not given. */
   readonly sort?: { readonly by: SortTarget; readonly order?: 'ascending' | 'descending' } | undefined;
   /** Leave the values out. */
   readonly keysOnly?: boolean | undefined;
@@ -61,6 +64,7 @@ export interface ListOptions<T = Uint8Array> extends ReadOptions<T> {
   readonly maxCreateRevision?: bigint | undefined;
 }
 
+/** How a key is written. */
 export interface PutOptions<T = Uint8Array> {
   /** How the value is written, and the previous one read. */
   readonly codec?: Codec<T> | undefined;
@@ -74,8 +78,11 @@ export interface PutOptions<T = Uint8Array> {
   readonly ignoreLease?: boolean | undefined;
 }
 
+/** What is told of what was deleted. */
 export interface DeleteOptions<T = Uint8Array> {
+  /** How values that were there are read; bytes if not given. */
   readonly codec?: Codec<T> | undefined;
+  /** Tell what was there before. */
   readonly prevKv?: boolean | undefined;
 }
 

@@ -22,11 +22,15 @@ import type { Deleted, KeyValue, Listing, Written } from './views.ts';
 
 /** One operation; `R` is what its answer is read as. Made by `TxnOperations`. */
 export interface TxnOperation<R> {
+  /** @internal */
   readonly request: Sparse<RequestOp>;
+  /** @internal */
   readonly readOnly: boolean;
+  /** @internal */
   read(response: ResponseOp | undefined): R;
 }
 
+/** Operations of a branch, whatever they are read as. */
 export type AnyOperations = readonly TxnOperation<unknown>[];
 
 /** What a branch's operations are read as, one by one. */
@@ -45,8 +49,9 @@ export type Condition = Guard | ((compares: Compares) => Guard | readonly Guard[
 /**
  * What a branch is made of: one operation, or some in order. The empty tuple makes the compiler see tuples, not arrays.
  */
-type Made = TxnOperation<unknown> | AnyOperations | readonly [];
-type Branch<M extends Made> = (operations: TxnOperations) => M;
+export type Made = TxnOperation<unknown> | AnyOperations | readonly [];
+/** Makes the operations of a branch. */
+export type Branch<M extends Made> = (operations: TxnOperations) => M;
 /** The operations of a branch, in order. */
 export type OperationsOf<M extends Made> = M extends AnyOperations
   ? Readonly<M>
@@ -166,21 +171,25 @@ export class TxnOperations {
     this.#inner = inner;
   }
 
+  /** As `client.get`. */
   get<T = Uint8Array>(key: KeyLike, options: ReadOptions<T> = {}): TxnOperation<KeyValue<T> | undefined> {
     const { request, read } = this.#operations.get(key, options);
     return ranged(request, read);
   }
 
+  /** As `client.list`. */
   list<T = Uint8Array>(range: KeyRange, options: ListOptions<T> = {}): TxnOperation<Listing<T>> {
     const { request, read } = this.#operations.list(range, options);
     return ranged(request, read);
   }
 
+  /** As `client.count`. */
   count(range: KeyRange, options: ReadOptions = {}): TxnOperation<number> {
     const { request, read } = this.#operations.count(range, options);
     return ranged(request, read);
   }
 
+  /** As `client.put`. */
   put(key: KeyLike, value: ValueLike, options?: PutOptions): TxnOperation<Written>;
   put<T>(key: KeyLike, value: T, options: PutOptions<T> & { readonly codec: Codec<T> }): TxnOperation<Written<T>>;
   put<T>(key: KeyLike, value: T | ValueLike, options: PutOptions<T> = {}): TxnOperation<Written<T>> {
@@ -192,6 +201,7 @@ export class TxnOperations {
     };
   }
 
+  /** As `client.delete`. */
   delete<T = Uint8Array>(range: KeyRange, options: DeleteOptions<T> = {}): TxnOperation<Deleted<T>> {
     const { request, read } = this.#operations.delete(range, options);
     return {

@@ -91,6 +91,7 @@ export interface Listing<T = Uint8Array> {
   readonly revision: bigint;
 }
 
+/** A put that was applied. */
 export interface Written<T = Uint8Array> {
   /** The revision of the write. */
   readonly revision: bigint;
@@ -98,7 +99,9 @@ export interface Written<T = Uint8Array> {
   readonly prev: KeyValue<T> | undefined;
 }
 
+/** A delete that was applied. */
 export interface Deleted<T = Uint8Array> {
+  /** The revision of the delete; the newest one if there was nothing to delete. */
   readonly revision: bigint;
   /** How many keys there were to delete. */
   readonly deleted: number;

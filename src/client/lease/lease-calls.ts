@@ -13,6 +13,7 @@ export interface GrantOptions extends CallSettings {
   readonly id?: LeaseIdLike | undefined;
 }
 
+/** A lease that nobody renews yet. */
 export interface Granted {
   readonly id: bigint;
   /** Seconds; what was granted, which is at least what was asked for. */
@@ -21,6 +22,7 @@ export interface Granted {
   readonly sent: Instant;
 }
 
+/** A lease as the cluster sees it. */
 export interface TimeToLive {
   readonly id: bigint;
   /** Seconds left; -1 when there is no such lease. */

@@ -21,7 +21,9 @@ export class Held implements AsyncDisposable {
    * smaller than the greatest it has seen.
    */
   readonly token: bigint;
+  /** @internal */
   protected readonly parts: QueueParts;
+  /** @internal */
   protected readonly place: FirstPlace;
   readonly #lost = new AbortController();
   readonly #undo: (() => void)[] = [];

@@ -18,7 +18,7 @@ export interface GrpcResolverOptions {
 type Listener = experimental.ResolverListener;
 
 /** The part of a client that is needed. */
-interface HasRegistry {
+export interface HasRegistry {
   registry(options?: RegistryOptions): Registry;
 }
 

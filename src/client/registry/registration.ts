@@ -5,7 +5,7 @@
 import { closedError, LeaseError } from '../errors.ts';
 import type { Session } from '../lock/session.ts';
 import type { CallSettings } from '../transport/calls.ts';
-import type { Duration, KeyLike } from '../values.ts';
+import { bytesOf, type Codec, type Duration, type KeyLike, type ValueLike } from '../values.ts';
 import { RegisteredEvent, RegistrationLostEvent } from './events.ts';
 import { Keeping, type RegistrationParts } from './keeping.ts';
 import { type Tenure, tenureOf } from './tenure.ts';
@@ -31,6 +31,12 @@ export interface RegistrationPlan<T> {
   readonly keyOf: (lease: bigint) => KeyLike;
   readonly encode: (value: T) => Uint8Array;
   readonly value: T;
+}
+
+/** One key, and values as its codec writes them; as they are if there is none. */
+export function planOf<T>(key: KeyLike, value: T, codec: Codec<T> | undefined): RegistrationPlan<T> {
+  const encode = (next: T): Uint8Array => bytesOf(codec === undefined ? (next as ValueLike) : codec.encode(next));
+  return { keyOf: () => key, encode, value };
 }
 
 type ListenOptions = Parameters<EventTarget['addEventListener']>[2];

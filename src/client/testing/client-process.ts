@@ -34,6 +34,7 @@ export interface ClientWorld {
   readonly asked: () => void;
 }
 
+/** Made by `TestCluster.process()`. */
 export class ClientProcess {
   readonly #host: Host;
   readonly #world: ClientWorld;

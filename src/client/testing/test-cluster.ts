@@ -30,11 +30,13 @@ import { Peers } from './peers.ts';
 import { Timeline } from './timeline.ts';
 
 export type { Clock, Timer } from '../clock.ts';
-export type { Channel, Connect } from '../transport/channel.ts';
+export { CallFailure } from '../errors.ts';
+export type { Channel, Connect, Metadata, StreamCall, StreamSink, UnaryOptions } from '../transport/channel.ts';
 export type { ClientProcess, ProcessOptions, TestClientOptions, Way } from './client-process.ts';
 export type { ResumeOrder } from './host.ts';
 export type { TestMemberStatus } from './member.ts';
 
+/** What a test cluster is made of. */
 export interface TestClusterOptions {
   /** One to nine; three if not given. */
   readonly members?: number;
@@ -53,6 +55,7 @@ const startMsMax = 60_000;
 /** Between two looks at what is waited for. */
 const lookMs = 10;
 
+/** A cluster in the test's process. Made by `start`; stop it, or make it by `await using`. */
 export class TestCluster implements AsyncDisposable {
   readonly #timeline = new Timeline();
   readonly #driver: Driver;
@@ -160,6 +163,7 @@ export class TestCluster implements AsyncDisposable {
     return this.#onDuty as number;
   }
 
+  /** A member as it is now, counted from 0. */
   status(index: number): TestMemberStatus {
     return this.#member(index).status();
   }
@@ -193,6 +197,7 @@ export class TestCluster implements AsyncDisposable {
     this.#peers.disturbed();
   }
 
+  /** A paused member goes on. */
   resume(index: number): void {
     this.#member(index).host.resume('timers');
     this.#peers.calmed();

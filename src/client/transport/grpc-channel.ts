@@ -9,6 +9,7 @@ import { CallFailure, grpcCodes, LeaseError } from '../errors.ts';
 import type { Channel, Connect, Metadata, StreamCall, StreamSink, UnaryOptions } from './channel.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 
+/** How members are known, and who the client says it is. */
 export interface TlsOptions {
   /** PEM certificates of who may sign the members'; the system's, if not given. */
   readonly ca?: Uint8Array | string;

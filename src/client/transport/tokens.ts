@@ -9,6 +9,7 @@ import { calls } from '../wire/schema.ts';
 import type { Members } from './members.ts';
 import { type Patience, patiently } from './patience.ts';
 
+/** A user of the cluster. */
 export interface Credentials {
   readonly user: string;
   readonly password: string;

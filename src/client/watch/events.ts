@@ -5,6 +5,7 @@ import { KeyValue, type Reading } from '../kv/views.ts';
 import { textOf } from '../values.ts';
 import type { Event as WireEvent } from '../wire/messages.ts';
 
+/** What reading a watch yields; told apart by `type`. */
 export type WatchEvent<T = Uint8Array> = PutEvent<T> | DeleteEvent<T> | ResyncEvent<T> | ProgressEvent;
 
 /** A key was put. */

@@ -47,14 +47,17 @@ export class View<T = Uint8Array> implements AsyncDisposable {
     return new View(lanes, range, codec, await listAll(lanes.core, range, { ...settings, codec }));
   }
 
+  /** The key as it is here; undefined if there is none. Asks nobody. */
   get(key: KeyLike): KeyValue<T> | undefined {
     return this.#map.get(idOf(bytesOf(key)));
   }
 
+  /** Whether the key is there. */
   has(key: KeyLike): boolean {
     return this.#map.has(idOf(bytesOf(key)));
   }
 
+  /** How many keys there are. */
   get size(): number {
     return this.#map.size;
   }

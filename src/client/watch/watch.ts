@@ -19,6 +19,7 @@ import { isFinal, type Lanes, pauseAfter } from './lanes.ts';
 import { Position } from './position.ts';
 import type { Subscriber } from './stream.ts';
 
+/** Where a watch begins, and what it tells. */
 export interface WatchOptions<T = Uint8Array> {
   /** The first revision to tell of; what comes next if not given or 0. */
   readonly from?: bigint | undefined;
