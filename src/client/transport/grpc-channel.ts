@@ -32,6 +32,8 @@ const deserialize = (bytes: Buffer): Uint8Array => bytes;
 
 /** A ping is answered within this, or the connection is given up; less if pings are asked for more often. */
 const pingAnswerMsMax = 4_000;
+/** Turns of the event loop within which grpc-js may open again what was closed. */
+const closingTurns = 4;
 /** A method that nobody has; only asked to hear from grpc-js why there is no connection. */
 const nowhere = '/leasehold.client/Unreachable';
 
@@ -83,7 +85,7 @@ class GrpcChannel implements Channel {
         over(new CallFailure(grpcCodes.unavailable, `no connection to ${this.endpoint}${why}`, false));
       const look = (): void => {
         if (signal?.aborted === true) return;
-        const state = channel.getConnectivityState(!this.#isClosed);
+        const state = this.#isClosed ? grpc.connectivityState.SHUTDOWN : channel.getConnectivityState(true);
         if (state === grpc.connectivityState.READY) over();
         else if (state === grpc.connectivityState.TRANSIENT_FAILURE) void this.#whyNot(deadline).then(failed);
         else if (state === grpc.connectivityState.SHUTDOWN) failed(': closed');
@@ -91,8 +93,7 @@ class GrpcChannel implements Channel {
           channel.watchConnectivityState(state, deadline, (late) => (late === undefined ? look() : failed(' in time')));
       };
       if (signal !== undefined) undo = onAbort(signal, cancelled);
-      if (this.#isClosed) failed(': closed');
-      else look();
+      look();
     });
   }
 
@@ -142,6 +143,19 @@ class GrpcChannel implements Channel {
     // grpc-js lets what is under way come to its end, which a stream never does.
     for (const call of [...this.#calls]) call.cancel();
     this.#client.close();
+    this.#closeAgain(closingTurns);
+  }
+
+  /**
+   * Closed while it looks up where to connect, grpc-js connects all the same, a turn or two of the event loop later, and then again for
+   * ever: nobody but us would end that.
+   */
+  #closeAgain(turns: number): void {
+    if (turns === 0) return;
+    setImmediate(() => {
+      this.#client.close();
+      this.#closeAgain(turns - 1);
+    });
   }
 
   /** Why there is no connection, which grpc-js tells only to calls. */
