@@ -193,7 +193,7 @@ describe('txn', () => {
     expect(() => txn.then((t) => t.get('k'))).toThrow(/then was said already/);
     expect(() => txn.else((t) => t.get('k')).else((t) => t.get('k'))).toThrow(/else was said already/);
     await expect((async () => await txn)()).rejects.toThrow(/await its commit\(\)/);
-    expect(() => client.txn().if((c) => c.key('k').version.eq(0 as unknown as bigint))).toThrow(/bigints/);
+    expect(() => client.txn().if((c) => c.key('k').version.eq(0 as unknown as bigint))).toThrow(/write a bigint/);
     const twice = client.txn().then((t) => [t.put('k', '1'), t.put('k', '2')]);
     await expect(twice.commit()).rejects.toMatchObject({ code: 'duplicate_key', mayHaveApplied: false });
     expect((await client.get('once'))?.version).toBe(1n);
