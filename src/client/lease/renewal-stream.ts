@@ -30,6 +30,17 @@ interface Open extends OpenStream {
   readonly dialect: RenewalDialect;
   /** Ends it, once. */
   readonly end: (error: LeaseError) => void;
+  /** Ends it for one on a better member. */
+  readonly move: () => void;
+}
+
+/** How a stream came to its end. */
+interface Over {
+  readonly error: LeaseError;
+  /** The same member may be asked in the other dialect. */
+  readonly otherDialect: boolean;
+  /** It owed nothing, and was left for one on a better member. */
+  readonly moved: boolean;
 }
 
 export class RenewalStream {
@@ -63,10 +74,18 @@ export class RenewalStream {
     return this.#stop !== undefined;
   }
 
-  /** Renewals that can be sent at once; 0 while there is no stream, or it is full, or it owes too many answers. */
-  get room(): number {
-    if (this.#open === undefined || this.#full) return 0;
-    const { burstMax, unansweredMax } = this.#open.dialect;
+  /**
+   * Renewals that can be sent at once; 0 while there is no stream, or it is full, or it owes too many answers, or another member is
+   * preferred: then the stream moves there as soon as it owes none.
+   */
+  room(): number {
+    const open = this.#open;
+    if (open === undefined || this.#full) return 0;
+    if (this.#core.streams.hasBetter(open.channel)) {
+      if (this.#asked.size === 0) open.move();
+      return 0;
+    }
+    const { burstMax, unansweredMax } = open.dialect;
     return Math.max(0, Math.min(burstMax, unansweredMax - this.#asked.size));
   }
 
@@ -126,8 +145,9 @@ export class RenewalStream {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const { error, otherDialect } = await this.#live(signal);
+      const { error, otherDialect, moved } = await this.#live(signal);
       if (signal.aborted) return;
+      if (moved) continue;
       const unanswered = this.#asked.keys();
       this.#asked = new Map();
       this.#user.broken(unanswered, error);
@@ -137,8 +157,9 @@ export class RenewalStream {
     }
   }
 
-  /** Opens a stream and resolves when it is over, with why. `otherDialect`: the same member may be asked in the other one. */
-  async #live(signal: AbortSignal): Promise<{ readonly error: LeaseError; readonly otherDialect: boolean }> {
+  /** Opens a stream and resolves when it is over, with why. */
+  async #live(signal: AbortSignal): Promise<Over> {
+    let moved = false;
     let over: LeaseError | undefined;
     let resolve: (error: LeaseError) => void = () => undefined;
     const ended = new Promise<LeaseError>((settle) => {
@@ -165,25 +186,29 @@ export class RenewalStream {
     try {
       stream = await this.#core.streams.openPath(pathOn, sink, { timeoutMs: openMs, signal });
     } catch (error) {
-      return { error: error as LeaseError, otherDialect: false };
+      return { error: error as LeaseError, otherDialect: false, moved };
     }
     const undo = onAbort(signal, () => end(endedByMember()));
     if (over === undefined) {
-      this.#open = { ...stream, dialect, end };
+      const move = (): void => {
+        moved = true;
+        end(endedByMember());
+      };
+      this.#open = { ...stream, dialect, end, move };
       this.#full = false;
       this.#user.opened();
     }
     const error = await ended;
     undo();
     stream.call.cancel();
-    if (signal.aborted) return { error, otherDialect: false };
+    if (signal.aborted || moved) return { error, otherDialect: false, moved };
     const otherDialect = error.code === 'unimplemented' && dialect === batchDialect;
     if (otherDialect) this.#withoutBatch.add(stream.channel);
     else {
       this.#withoutBatch.delete(stream.channel);
       this.#core.streams.failed(stream.channel, error);
     }
-    return { error, otherDialect };
+    return { error, otherDialect, moved };
   }
 
   #message(bytes: Uint8Array, dialect: RenewalDialect, end: (error: LeaseError) => void): void {

@@ -164,7 +164,7 @@ export class Renewer {
   /** Sends what is ready, as far as there is room. */
   #flush(): void {
     if (this.#closed) return;
-    for (let room = this.#stream.room; room > 0 && this.#ready.size > 0; room = this.#stream.room) {
+    for (let room = this.#stream.room(); room > 0 && this.#ready.size > 0; room = this.#stream.room()) {
       const ids: bigint[] = [];
       const sentMs = this.#core.clock.monotonicMs();
       for (let kept = this.#ready.take(); kept !== undefined; kept = this.#ready.take()) {

@@ -34,6 +34,8 @@ export class Members {
   readonly #closed = new AbortController();
   readonly #listeners: (() => void)[] = [];
   #current: Endpoint | undefined;
+  /** The one that `prefer` named last, until it fails. */
+  #preferred: Endpoint | undefined;
   /** The choice under way, shared by all who wait for it. */
   #choosing: Promise<Endpoint> | undefined;
 
@@ -70,6 +72,7 @@ export class Members {
     const endpoint = this.#endpointOf(channel);
     if (endpoint === undefined) return;
     endpoint.trouble = error?.message;
+    if (this.#preferred === endpoint) this.#preferred = undefined;
     if (endpoint.avoidedUntilMs <= this.#clock.monotonicMs()) this.#avoid(endpoint);
     if (this.#current !== endpoint) return;
     this.#current = undefined;
@@ -86,7 +89,15 @@ export class Members {
   prefer(channel: Channel): void {
     const endpoint = this.#endpointOf(channel);
     if (endpoint === undefined || endpoint.avoidedUntilMs > this.#clock.monotonicMs()) return;
-    if (!this.#closed.signal.aborted) this.#current = endpoint;
+    if (this.#closed.signal.aborted) return;
+    this.#current = endpoint;
+    this.#preferred = endpoint;
+  }
+
+  /** Whether what is long under way on this channel would go to a preferred member if it began now. */
+  hasBetter(channel: Channel): boolean {
+    const preferred = this.#preferred;
+    return preferred !== undefined && preferred === this.#current && preferred.channel !== channel;
   }
 
   /** Hears each time a member was chosen anew, and each time the chosen one failed. */

@@ -41,6 +41,11 @@ export class Streams {
     return { call: channel.stream(typeof path === 'string' ? path : path(channel), metadata, sink), channel };
   }
 
+  /** Whether a stream of this channel had better be on another, the preferred one. */
+  hasBetter(channel: Channel): boolean {
+    return this.#members.hasBetter(channel);
+  }
+
   /** A stream of this channel was answered. */
   worked(channel: Channel): void {
     this.#members.worked(channel);

@@ -49,6 +49,8 @@ export class FakeMembers {
   readonly ends = new Map<bigint, number>();
   expiring = false;
   readonly asked: Asked[] = [];
+  /** Who leads, as all of them say. */
+  leader: FakeMember | undefined;
   /** Full method names of unary calls. */
   readonly calls: string[] = [];
   /** Writes are taken from the buffer only when the test says so. */
@@ -132,6 +134,11 @@ export class FakeMembers {
       const { ID } = decode('LeaseRevokeRequest', bytes);
       if (!this.leases.delete(ID)) throw noLease();
       return encode('LeaseRevokeResponse', {});
+    }
+    if (path === calls.status[0]) {
+      const idOf = (which: FakeMember | undefined): bigint =>
+        BigInt(which === undefined ? 0 : this.members.indexOf(which) + 1);
+      return encode('StatusResponse', { header: { memberId: idOf(member) }, leader: idOf(this.leader), raftTerm: 1n });
     }
     if (path === calls.put[0]) {
       if (!this.leases.has(decode('PutRequest', bytes).lease)) throw noLease();

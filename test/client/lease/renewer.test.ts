@@ -301,6 +301,26 @@ test('a member without the batch dialect is asked in the other one, at once, and
   expect(members.asked.at(-1)?.dialect).toBe('batch');
 });
 
+test('where the leader is preferred, the stream moves to it when it owes nothing, and again when another leads', async () => {
+  start(3);
+  await client.close();
+  client = new Client({ endpoints: members.endpoints, clock: time, connect: members.connect, prefer: 'leader' });
+  for (const each of members.members) each.delayMs = 400;
+  const held = await leases(50, '6s');
+  for (const leader of [members.members[2], members.members[1]]) {
+    members.leader = leader as FakeMember;
+    await time.pass(90_000);
+    expect(members.members.filter(({ streams }) => streams.size > 0)).toEqual([leader]);
+    const nowMs = time.monotonicMs();
+    await time.pass(6_000);
+    expect(new Set(members.asked.filter(({ atMs }) => atMs >= nowMs).map((asked) => asked.member))).toEqual(
+      new Set([members.leader.endpoint]),
+    );
+  }
+  expect(members.members.map(({ opened }) => opened)).toEqual([1, 1, 1]);
+  expect(held.every((lease) => lease.held())).toBe(true);
+});
+
 test('a full buffer is waited for', async () => {
   members.narrow = true;
   const waits = Array.from({ length: 2_500 }, (_, i) => {
