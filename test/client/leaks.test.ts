@@ -12,7 +12,7 @@ import { freePorts, pause } from '../cluster/processes.ts';
 import type { Said } from './leaks-process.ts';
 import { startTarget } from './target.ts';
 
-const cycles = Number(process.env['CYCLES'] ?? 1_000);
+const cycles = Number(process.env['CYCLES'] ?? 300);
 const unreachableCycles = cycles / 2;
 /** Of the heap, between a tenth of the cycles and all: code that is warmer, not what cycles left. */
 const growthMibMax = 2;

@@ -21,7 +21,7 @@ import { anyFrame } from './http2-frames.ts';
 import { metric, ProcessCluster } from './processes.ts';
 import { Caller, http2Begun, http2Opening, insist, type Line, lineTo, PlainSocket, residentBytes } from './wire.ts';
 
-const inProcess = Number(process.env['FUZZ'] ?? 200_000);
+const inProcess = Number(process.env['FUZZ'] ?? 100_000);
 const overWire = Math.min(100_000, Math.floor(inProcess / 10));
 const seed = Number(process.env['SEED'] ?? 20_261_122);
 const residentBytesMax = 600 * 1024 * 1024;

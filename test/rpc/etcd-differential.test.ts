@@ -17,7 +17,7 @@ import { RandomCalls, type Step } from './random-calls.ts';
 import type { Status } from './wire-client.ts';
 
 const seed = Number(process.env['SEED'] ?? 20_261_125);
-const requests = Number(process.env['REQUESTS'] ?? 5_000);
+const requests = Number(process.env['REQUESTS'] ?? 2_000);
 const members = Number(process.env['MEMBERS'] ?? 1);
 
 let cluster: ProcessCluster | undefined;

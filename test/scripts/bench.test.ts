@@ -17,7 +17,7 @@ describe('bench', () => {
     const rows: Row[] = [];
     const options = {
       leases: 200,
-      ttlSeconds: 9,
+      ttlSeconds: 6,
       minutes: 0.02,
       members: 3,
       target: 'leasehold',
