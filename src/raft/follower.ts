@@ -44,14 +44,17 @@ export function onAppend(core: Core, message: Append): void {
 
 export function onHeartbeat(core: Core, message: Heartbeat): void {
   if (!follow(core, message.from)) return;
+  const { id: from, term } = core;
   if (core.installing === undefined) {
     if (message.commit > core.log.lastIndex) {
       core.refuse('a heartbeat that commits beyond our log');
+      // A leader commits here only what we have acknowledged in its term: the end of our log was lost at a start, as if it had been torn.
+      // It takes no rejection below that from us, so that we would wait for another term; an image brings us forward in this one.
+      core.send({ type: 'heartbeatReply', from, to: message.from, term, round: 0, needsSnapshot: true });
       return;
     }
     core.commitTo(message.commit);
   }
-  const { id: from, term } = core;
   const needsSnapshot = core.needsSnapshot && core.installing === undefined;
   core.send({ type: 'heartbeatReply', from, to: message.from, term, round: message.round, needsSnapshot });
 }

@@ -76,11 +76,13 @@ describe('follower', () => {
     expect(member.raft.describe()).toMatchObject({ refusedMessages: 2, commit: 3 });
   });
 
-  test('a second leader in one term is refused, and so is a heartbeat that commits what we never had', () => {
+  test('a second leader in one term is refused; a heartbeat that commits what we no longer have commits nothing, and asks for an image', () => {
     const member = new LoneMember(restored(3));
     member.hear(append(2, 1, 1, []));
     expect(member.hear(append(2, 1, 1, [entry(2, 2)], 2, 3n))).toEqual([]);
-    expect(member.hear({ type: 'heartbeat', from: 2n, to: 1n, term: 2, commit: 7, round: 0 })).toEqual([]);
+    expect(member.hear({ type: 'heartbeat', from: 2n, to: 1n, term: 2, commit: 7, round: 3 })).toEqual([
+      { type: 'heartbeatReply', from: 1n, to: 2n, term: 2, round: 0, needsSnapshot: true },
+    ]);
     expect(member.raft.describe()).toMatchObject({ refusedMessages: 2, lastIndex: 1, commit: 1, leader: 2n });
   });
 
