@@ -8,6 +8,7 @@ import { type FlagSpec, parseArgv } from '../src/base/argv.ts';
 import { runReal } from '../test/client/faults/real/rounds.ts';
 import { Totals } from '../test/client/faults/said.ts';
 import { runRounds } from './holders/simulated.ts';
+import { countOf, seedOf } from './sim/numbers.ts';
 import { commitOfTree } from './sim/progress.ts';
 
 const help = `Usage: npm run holders [-- flags]
@@ -54,7 +55,7 @@ process.exitCode = flags.has('real') ? await real() : await simulated();
 
 async function simulated(): Promise<number> {
   const seedText = flags.get('seed');
-  const first = seedText === undefined ? BigInt(`0x${randomBytes(6).toString('hex')}`) : seedOf(seedText);
+  const first = seedText === undefined ? BigInt(`0x${randomBytes(6).toString('hex')}`) : seedOf(seedText, refuse);
   const count = number('rounds', seedText === undefined ? 200 : 1);
   const naive = flags.has('naive');
   const totals = new Totals();
@@ -86,7 +87,7 @@ async function simulated(): Promise<number> {
 
 async function real(): Promise<number> {
   const seedText = flags.get('seed') ?? `0x${randomBytes(6).toString('hex')}`;
-  const seed = seedOf(seedText);
+  const seed = seedOf(seedText, refuse);
   const count = number('rounds', 20);
   const naive = flags.has('naive');
   const began = performance.now();
@@ -144,18 +145,8 @@ function say(line: string): void {
   if (!json) process.stdout.write(`${line}\n`);
 }
 
-function seedOf(text: string): bigint {
-  try {
-    return BigInt.asUintN(64, BigInt(text));
-  } catch {
-    return refuse(`--seed=${text} is no whole number`);
-  }
-}
-
 function number(name: string, fallback: number): number {
-  const value = Number(flags.get(name) ?? fallback);
-  if (!Number.isInteger(value) || value < 1) refuse(`--${name} must be a whole number above 0`);
-  return value;
+  return countOf(name, flags.get(name) ?? fallback, 1, refuse);
 }
 
 function refuse(why: string): never {

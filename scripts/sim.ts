@@ -10,6 +10,7 @@ import { drawSchedule } from '../test/sim/draw.ts';
 import { profiles } from '../test/sim/profiles.ts';
 import { decodeSchedule, type Schedule } from '../test/sim/schedule.ts';
 import { reportFailure, tryOnce } from './sim/failure.ts';
+import { countOf, seedOf } from './sim/numbers.ts';
 import { Progress } from './sim/progress.ts';
 import { runSeeds } from './sim/seeds.ts';
 
@@ -64,7 +65,7 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   if (file !== undefined) return runOne(readSchedule(file));
   const seedText = flags.get('seed');
-  const seed = seedText === undefined ? BigInt(`0x${randomBytes(6).toString('hex')}`) : seedOf(seedText);
+  const seed = seedText === undefined ? BigInt(`0x${randomBytes(6).toString('hex')}`) : seedOf(seedText, refuse);
   if (seedText !== undefined && !flags.has('seeds')) return runOne(drawSchedule(seed, profile));
   return runMany(seed, number('seeds', 20));
 }
@@ -103,19 +104,8 @@ function readSchedule(path: string): Schedule {
   }
 }
 
-function seedOf(text: string): bigint {
-  try {
-    return BigInt.asUintN(64, BigInt(text));
-  } catch {
-    return refuse(`--seed=${text} is no whole number`);
-  }
-}
-
 function number(name: string, fallback: number): number {
-  const value = Number(flags.get(name) ?? fallback);
-  if (!Number.isInteger(value) || value < (name === 'shrink-seconds' ? 0 : 1))
-    refuse(`--${name} must be a whole number above 0`);
-  return value;
+  return countOf(name, flags.get(name) ?? fallback, name === 'shrink-seconds' ? 0 : 1, refuse);
 }
 
 function refuse(why: string): never {

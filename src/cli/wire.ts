@@ -1,6 +1,6 @@
 /**
- * etcd's messages as the tool needs them: encoded and decoded from the repository's own proto files, int64 as bigint, bytes
- * as bytes. The client library will take this over.
+ * etcd's messages as the tool needs them: encoded and decoded from the repository's own proto files, int64 as bigint, bytes as bytes.
+ * Fields keep the names of `proto/`, which the tool prints; the client library has names and methods of its own (client/wire).
  */
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';

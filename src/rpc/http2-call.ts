@@ -142,12 +142,17 @@ export class Call implements CallContext, Outgoing {
     if (this.#over) return;
     this.#flush();
     const status = { 'grpc-status': String(codes[error.code]), 'grpc-message': statusText(error.message) };
-    if (!this.#responded && !this.#stream.destroyed) {
+    if (!this.#responded && !this.#gone) {
       this.#responded = true;
       this.#stream.respond({ ...answerHeaders, ...status }, { endStream: true });
       this.#letGo();
     } else this.#trailers(status);
     this.#finish();
+  }
+
+  /** Reset, or its connection is lost: Node throws at who answers it. */
+  get #gone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
   }
 
   get #waitingBytes(): number {
@@ -202,14 +207,14 @@ export class Call implements CallContext, Outgoing {
   }
 
   #respond(): void {
-    if (this.#responded || this.#stream.destroyed) return;
+    if (this.#responded || this.#gone) return;
     this.#responded = true;
     this.#stream.respond(answerHeaders, { waitForTrailers: true });
   }
 
   #flush(): void {
     this.#flushing = false;
-    if (this.#unsent.length === 0 || this.#stream.destroyed) return;
+    if (this.#unsent.length === 0 || this.#gone) return;
     this.#respond();
     const piece = framed(this.#unsent, this.#unsentBytes);
     this.#unsent = [];
@@ -218,7 +223,7 @@ export class Call implements CallContext, Outgoing {
   }
 
   #trailers(status: Readonly<Record<string, string>>): void {
-    if (this.#stream.destroyed) return;
+    if (this.#gone) return;
     this.#stream.once('wantTrailers', () => {
       this.#stream.sendTrailers(status);
       this.#letGo();
@@ -232,7 +237,7 @@ export class Call implements CallContext, Outgoing {
     this.#stream.removeAllListeners('data');
     this.#stream.resume();
     setImmediate(() => {
-      if (!this.#stream.destroyed) this.#stream.close(noErrorCode);
+      if (!this.#gone) this.#stream.close(noErrorCode);
     });
   }
 

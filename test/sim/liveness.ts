@@ -51,16 +51,11 @@ export function serving(world: World, core: readonly SimMember[]): Serving {
   };
 }
 
-/**
- * V1: what a whole member took in since then it did not leave until the client's deadline. Damage may come to light late: where one of
- * the core ended again, there was no leader for longer than a client waits, or no quorum, and nobody owes an answer.
- */
+/** V1: what a whole member took in since then it did not leave until the client's deadline. */
 export function served({ clients, members }: World, { fromMs, boots }: Serving): void {
-  const lasted = [...boots].every(([index, boot]) => members[index]?.up === true && members[index]?.boot === boot);
-  if (!lasted) return;
   for (const { number, member: index, call, sentMs, receivedMs, outcome, result } of clients.calls) {
     const member = members[index];
-    if (sentMs < fromMs || receivedMs === undefined || member === undefined || !boots.has(index)) continue;
+    if (sentMs < fromMs || receivedMs === undefined || member?.boot !== boots.get(index) || !member?.up) continue;
     const left = result === undefined || (result.type === 'unavailable' && result.why === 'timedOut');
     if (outcome === 'unknown' && left)
       throw new Violation('V1', `${member.name}, whole, left call #${number} of ${sentMs}, a ${call.type}, unanswered`);
