@@ -29,7 +29,8 @@ export const watchMutants: readonly Mutant[] = [
         '    // Only now, as a wake may cancel or add watchers.\n    for (const watcher of woken) if (watcher.cancelled) watcher.wake(watcher);',
       ),
     ],
-    caughtBy: ['W11', 'W3'],
+    // Who waits in a queue is a watcher too.
+    caughtBy: ['W11', 'W3', 'V3'],
     hunts: ['sim:usual'],
   },
   {
