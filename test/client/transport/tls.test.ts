@@ -86,8 +86,9 @@ suite('TLS', () => {
     const plain = await RealEtcd.start();
     try {
       const { message } = await failing(grant(plain, { ca: ours.pem('ca.crt') }));
+      // Its answer is no TLS, but the reset that follows may overtake it: it closes with our hello unread.
       expect(message).toMatch(
-        /no connection to .*(wrong version number|packet length too long|before secure TLS connection)/,
+        /no connection to .*: .*(wrong version number|packet length too long|before secure TLS connection|ECONNRESET)/,
       );
       // An endpoint that says http:// is meant so, whatever `tls` says.
       expect(await grant(plain, { ca: ours.pem('ca.crt') }, `http://${plain.address}`)).toBe(10n);
