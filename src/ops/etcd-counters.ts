@@ -2,22 +2,23 @@
  * Counters of etcd's that are made of what passes by: operations of the store as applied commands come to them, watch streams, health
  * checks. Twice where etcd has an older name for the same (`etcd_debugging_mvcc_…`). A part of `Metrics`.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import type { Command } from '../state/command.ts';
 import type { Result } from '../state/outcome.ts';
+import { tally as counterOf, type Tally } from './tallies.ts';
 
 type Operation = 'put' | 'delete' | 'range' | 'txn';
 
 export class EtcdCounters {
-  readonly #operations: Readonly<Record<Operation, readonly Counter[]>>;
+  readonly #operations: Readonly<Record<Operation, readonly Tally[]>>;
   readonly #watchStreams: Gauge;
-  readonly #swept: Counter;
-  readonly #healthy: Counter;
-  readonly #ill: Counter;
+  readonly #swept: Tally;
+  readonly #healthy: Tally;
+  readonly #ill: Tally;
 
   constructor(registry: Registry) {
-    const counter = (name: string, help: string): Counter => new Counter({ name, help, registers: [registry] });
-    const operation = (name: Operation, help: string): readonly Counter[] => [
+    const counter = (name: string, help: string): Tally => counterOf(registry, name, help);
+    const operation = (name: Operation, help: string): readonly Tally[] => [
       counter(`etcd_mvcc_${name}_total`, help),
       counter(`etcd_debugging_mvcc_${name}_total`, help),
     ];
@@ -36,10 +37,13 @@ export class EtcdCounters {
 
   /** A command was applied and came to this. */
   applied(type: Command['type'], result: Result): void {
-    if (type === 'sweep' && result.type === 'done') this.#swept.inc(result.touched);
+    if (type === 'sweep' && result.type === 'done') this.#swept.add(result.touched);
+    if (result.type === 'done' || result.type === 'grant') return;
     const count = { put: 0, delete: 0, range: 0 };
     tally(result, count);
-    for (const name of ['put', 'delete', 'range'] as const) this.#add(name, count[name]);
+    this.#add('put', count.put);
+    this.#add('delete', count.delete);
+    this.#add('range', count.range);
     if (count.put + count.delete + count.range > 1) this.#add('txn', 1);
   }
 
@@ -54,11 +58,11 @@ export class EtcdCounters {
   }
 
   healthChecked(ok: boolean): void {
-    (ok ? this.#healthy : this.#ill).inc();
+    (ok ? this.#healthy : this.#ill).add(1);
   }
 
   #add(name: Operation, count: number): void {
-    if (count > 0) for (const counter of this.#operations[name]) counter.inc(count);
+    if (count > 0) for (const counter of this.#operations[name]) counter.add(count);
   }
 }
 

@@ -6,6 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { diskBuckets, lagBuckets, powersOfTwo, shareBuckets } from './buckets.ts';
 import { EtcdCounters } from './etcd-counters.ts';
 import { type RpcMeter, RpcMetrics } from './rpc-metrics.ts';
+import { type Distribution, distribution, type Tally, tally } from './tallies.ts';
 import { etcdClusterVersion, etcdVersion } from './version.ts';
 
 /** What a member is at the moment of a scrape. */
@@ -98,16 +99,16 @@ export class Metrics {
   }
 
   leaseGranted(ttlSeconds: number): void {
-    this.#granted.inc();
+    this.#granted.add(1);
     this.#ttl.observe(ttlSeconds);
   }
 
   leaseRevoked(): void {
-    this.#revoked.inc();
+    this.#revoked.add(1);
   }
 
-  leaseRenewed(): void {
-    this.#renewed.inc();
+  leaseRenewed(count = 1): void {
+    this.#renewed.add(count);
   }
 
   /** The primary was asked to renew a lease that had `remainingMs` left of `grantedMs`. */
@@ -118,12 +119,12 @@ export class Metrics {
 
   /** An expiry was applied `lagMs` after the lease's deadline. */
   leaseExpired(lagMs: number): void {
-    this.#expired.inc();
+    this.#expired.add(1);
     this.#lag.observe(lagMs / 1000);
   }
 
   leasesCheckpointed(count: number): void {
-    this.#checkpoints.inc(count);
+    this.#checkpoints.add(count);
   }
 
   walSynced(seconds: number): void {
@@ -214,12 +215,12 @@ export class Metrics {
     return { type: this.registry.contentType, text: await this.registry.metrics() };
   }
 
-  #counter(name: string, help: string): Counter {
-    return new Counter({ name, help, registers: [this.registry] });
+  #counter(name: string, help: string): Tally {
+    return tally(this.registry, name, help);
   }
 
-  #histogram(name: string, help: string, buckets: number[]): Histogram {
-    return new Histogram({ name, help, buckets, registers: [this.registry] });
+  #histogram(name: string, help: string, buckets: readonly number[]): Distribution {
+    return distribution(this.registry, name, help, buckets);
   }
 
   #constant(name: string, help: string, labels: Readonly<Record<string, string>>): void {

@@ -1,9 +1,10 @@
 /**
  * What calls there were and how they ended, in go-grpc-prometheus' names, which etcd's alerts and dashboards read. A part of `Metrics`.
  */
-import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { handlingBuckets } from './buckets.ts';
 import type { EtcdCounters } from './etcd-counters.ts';
+import { Distributions, Tallies, type Tally, tally } from './tallies.ts';
 
 /** gRPC's status names, all of which every method's series starts with. */
 const grpcCodes = [
@@ -31,7 +32,8 @@ type GrpcCode = (typeof grpcCodes)[number];
 export interface RpcMeter {
   started(): void;
   received(bytes: number): void;
-  sent(bytes: number): void;
+  /** `messages`: 1 if not given; `bytes` are those of all of them. */
+  sent(bytes: number, messages?: number): void;
   /** The call that began at `startedMs` of `performance.now()` has ended. */
   handled(code: GrpcCode, startedMs: number): void;
 }
@@ -40,62 +42,55 @@ const rpcLabels = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
 
 export class RpcMetrics {
   readonly #etcd: EtcdCounters;
-  readonly #started: Counter<string>;
-  readonly #received: Counter<string>;
-  readonly #sent: Counter<string>;
-  readonly #handled: Counter<string>;
-  readonly #handling: Histogram<string>;
-  readonly #clientReceived: Counter;
-  readonly #clientSent: Counter;
+  readonly #started: Tallies;
+  readonly #received: Tallies;
+  readonly #sent: Tallies;
+  readonly #handled: Tallies;
+  readonly #handling: Distributions;
+  readonly #clientReceived: Tally;
+  readonly #clientSent: Tally;
 
   constructor(registry: Registry, etcd: EtcdCounters) {
     this.#etcd = etcd;
-    const bytes = (name: string, help: string): Counter => new Counter({ name, help, registers: [registry] });
-    this.#clientReceived = bytes('etcd_network_client_grpc_received_bytes_total', 'Bytes of requests.');
-    this.#clientSent = bytes('etcd_network_client_grpc_sent_bytes_total', 'Bytes of answers.');
-    const rpc = (name: string, help: string, more: readonly string[] = []): Counter<string> =>
-      new Counter({ name, help, labelNames: [...rpcLabels, ...more], registers: [registry] });
+    this.#clientReceived = tally(registry, 'etcd_network_client_grpc_received_bytes_total', 'Bytes of requests.');
+    this.#clientSent = tally(registry, 'etcd_network_client_grpc_sent_bytes_total', 'Bytes of answers.');
+    const rpc = (name: string, help: string, more: readonly string[] = []): Tallies =>
+      new Tallies(registry, name, help, [...rpcLabels, ...more]);
     this.#started = rpc('grpc_server_started_total', 'Calls started.');
     this.#received = rpc('grpc_server_msg_received_total', 'Messages received.');
     this.#sent = rpc('grpc_server_msg_sent_total', 'Messages sent.');
     this.#handled = rpc('grpc_server_handled_total', 'Calls ended, by status.', ['grpc_code']);
-    this.#handling = new Histogram({
-      name: 'grpc_server_handling_seconds',
-      help: 'From the start of a call to its end.',
-      labelNames: rpcLabels,
-      buckets: handlingBuckets,
-      registers: [registry],
-    });
+    const help = 'From the start of a call to its end.';
+    this.#handling = new Distributions(registry, 'grpc_server_handling_seconds', help, handlingBuckets);
   }
 
   /** The counters of a method, all series at zero from now on. */
   meter(service: string, method: string, type: string): RpcMeter {
     const labels = { grpc_service: service, grpc_method: method, grpc_type: type };
-    const started = this.#started.labels(labels);
-    const received = this.#received.labels(labels);
-    const sent = this.#sent.labels(labels);
+    const started = this.#started.series(labels);
+    const received = this.#received.series(labels);
+    const sent = this.#sent.series(labels);
     const handled = new Map(
-      grpcCodes.map((code) => [code, this.#handled.labels({ ...labels, grpc_code: code })] as const),
+      grpcCodes.map((code) => [code, this.#handled.series({ ...labels, grpc_code: code })] as const),
     );
-    for (const series of [started, received, sent, ...handled.values()]) series.inc(0);
-    const handling = this.#handling.labels(labels);
+    const handling = this.#handling.series(labels);
     const isRange = method === 'Range';
     const isWatch = service === 'etcdserverpb.Watch';
     return {
       started: () => {
-        started.inc();
+        started.add(1);
         if (isWatch) this.#etcd.watchStreams(1);
       },
       received: (bytes) => {
-        received.inc();
-        this.#clientReceived.inc(bytes);
+        received.add(1);
+        this.#clientReceived.add(bytes);
       },
-      sent: (bytes) => {
-        sent.inc();
-        this.#clientSent.inc(bytes);
+      sent: (bytes, messages = 1) => {
+        sent.add(messages);
+        this.#clientSent.add(bytes);
       },
       handled: (code, startedMs) => {
-        handled.get(code)?.inc();
+        handled.get(code)?.add(1);
         if (isWatch) this.#etcd.watchStreams(-1);
         if (isRange && code === 'OK') this.#etcd.ranged();
         handling.observe((performance.now() - startedMs) / 1000);
