@@ -14,7 +14,7 @@ export interface Sample {
   readonly answersPerSecond: number;
   readonly messagesOutPerSecond: number;
   readonly messagesInPerSecond: number;
-  /** System calls that write, of the whole process; nearly all are to the socket. */
+  /** System calls that write, of the whole process, in the median second; nearly all are to the socket. */
   readonly writeCallsPerSecond: number;
 }
 

@@ -49,7 +49,7 @@ createHook({
 }).enable();
 
 const unhandled: string[] = [];
-process.on('unhandledRejection', (reason) => unhandled.push(String(reason)));
+process.on('unhandledRejection', (reason) => unhandled.push((reason as Error)?.stack ?? String(reason)));
 process.on('warning', (warning) => unhandled.push(String(warning)));
 
 const outcomes: Record<string, number> = {};
@@ -110,6 +110,8 @@ const deeds: readonly (readonly [name: string, deed: (client: Client, n: number)
       await using _ = await client.lock(`l${n}`, { ttl, ...how });
       const stop = new AbortController();
       const waiting = client.lock(`l${n}`, { ttl, signal: stop.signal });
+      // It may reject in that turn, before it is waited for below.
+      waiting.catch(() => {});
       await turn();
       stop.abort();
       await waiting;

@@ -8,6 +8,7 @@ import { onAbort } from '../abort.ts';
 import { CallFailure, grpcCodes, LeaseError } from '../errors.ts';
 import type { Channel, Connect, Metadata, StreamCall, StreamSink, UnaryOptions } from './channel.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
+import { channelTarget } from './endpoint-resolver.ts';
 
 /** How members are known, and who the client says it is. */
 export interface TlsOptions {
@@ -32,8 +33,6 @@ const deserialize = (bytes: Buffer): Uint8Array => bytes;
 
 /** A ping is answered within this, or the connection is given up; less if pings are asked for more often. */
 const pingAnswerMsMax = 4_000;
-/** Turns of the event loop within which grpc-js may open again what was closed. */
-const closingTurns = 4;
 /** A method that nobody has; only asked to hear from grpc-js why there is no connection. */
 const nowhere = '/leasehold.client/Unreachable';
 
@@ -51,8 +50,7 @@ class GrpcChannel implements Channel {
   constructor({ endpoint, target, secure }: Endpoint, { tls = {}, pingMs }: GrpcChannelOptions) {
     this.endpoint = endpoint;
     const credentials = secure ? secureCredentials(tls) : grpc.credentials.createInsecure();
-    // With a scheme of its own, as grpc-js would take a host named `unix` or `xds` for one.
-    this.#client = new grpc.Client(`dns:///${target}`, credentials, {
+    this.#client = new grpc.Client(channelTarget(target), credentials, {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
       'grpc.enable_http_proxy': 0,
@@ -60,7 +58,6 @@ class GrpcChannel implements Channel {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.min_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
-      'grpc.dns_min_time_between_resolutions_ms': 1_000,
       'grpc.keepalive_time_ms': pingMs,
       'grpc.keepalive_timeout_ms': Math.min(pingMs, pingAnswerMsMax),
       'grpc.service_config_disable_resolution': 1,
@@ -143,19 +140,6 @@ class GrpcChannel implements Channel {
     // grpc-js lets what is under way come to its end, which a stream never does.
     for (const call of [...this.#calls]) call.cancel();
     this.#client.close();
-    this.#closeAgain(closingTurns);
-  }
-
-  /**
-   * Closed while it looks up where to connect, grpc-js connects all the same, a turn or two of the event loop later, and then again for
-   * ever: nobody but us would end that.
-   */
-  #closeAgain(turns: number): void {
-    if (turns === 0) return;
-    setImmediate(() => {
-      this.#client.close();
-      this.#closeAgain(turns - 1);
-    });
   }
 
   /** Why there is no connection, which grpc-js tells only to calls. */

@@ -53,6 +53,7 @@ describe('what certainly never left', () => {
   test('a name that there is none of', async () => {
     const failure = await failureOf(call(channelTo('no.such.host.invalid:2379')));
     expect(failure).toMatchObject({ code: grpcCodes.unavailable, sent: false });
+    expect(failure.text).toMatch(/no\.such\.host\.invalid cannot be looked up: E/);
   });
 
   test('a connection that is cut before it is one', async () => {
@@ -223,6 +224,7 @@ test('IPv6, names that grpc-js takes for schemes, and proxies in the environment
   for (const name of ['unix', 'xds', 'ipv4'])
     expect(await failureOf(call(channelTo(`${name}:2379`), 3_000))).toMatchObject({ sent: false });
   const four = await serving((stream) => whenAsked(stream, () => answer(stream, request)));
+  expect(await call(channelTo(four.endpoint.replace('127.0.0.1', 'localhost')))).toHaveLength(request.length);
   const before = process.env['http_proxy'];
   process.env['http_proxy'] = 'http://127.0.0.1:1';
   try {
