@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { clientHold } from '../../scripts/bench/client-hold.ts';
 import { massExpiry } from '../../scripts/bench/mass-expiry.ts';
 import { renewals } from '../../scripts/bench/renewals.ts';
+import { roadArguments, roads } from '../../scripts/bench/road-arguments.ts';
 import { quantile, type Row } from '../../scripts/bench/row.ts';
 import { unary } from '../../scripts/bench/unary.ts';
 import { watchFanout } from '../../scripts/bench/watch-fanout.ts';
@@ -80,16 +81,36 @@ describe('bench', () => {
     }
   });
 
-  it.each([['sideways'], ['--members=2'], ['--ttl=0'], ['-w', 'xml'], ['--rate=x'], ['--sideways']])(
-    'refuses %s %s',
-    (...args) => {
-      const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, ...args], {
-        encoding: 'utf8',
-      });
-      expect(stderr).toMatch(/^bench: .*--help lists all\n$/);
-      expect(status).toBe(2);
-    },
-  );
+  it.each([
+    ['sideways'],
+    ['--members=2'],
+    ['--ttl=0'],
+    ['-w', 'xml'],
+    ['--rate=x'],
+    ['--minutes=0'],
+    ['--target=etcd', '--renew=both'],
+    ['--sideways'],
+  ])('refuses %s %s', (...args) => {
+    expect(roadArguments(args)).toEqual({ mistake: expect.stringMatching(/./) });
+  });
+
+  it('says what it refuses, and shows what there is', () => {
+    const run = (arg: string) => spawnSync(process.execPath, ['--import', 'tsx', script, arg], { encoding: 'utf8' });
+    expect(run('sideways')).toMatchObject({ status: 2, stderr: 'bench: sideways is no road; --help lists all\n' });
+    const { stdout, status } = run('--help');
+    expect(status).toBe(0);
+    for (const road of roads) expect(stdout).toContain(`\n  ${road}  `);
+  });
+
+  it('takes what is not said from the roads', () => {
+    expect(roadArguments([])).toMatchObject({ roads: ['short', 'mass-expiry'], members: 3, leases: undefined });
+    expect(roadArguments(['hold', '--leases=7', '-w', 'json'])).toMatchObject({
+      roads: ['hold'],
+      leases: 7,
+      json: true,
+    });
+    expect(roadArguments(['--target=etcd'])).toMatchObject({ renew: 'etcd' });
+  });
 
   it('takes quantiles of what is sorted', () => {
     expect([quantile([], 0.5), quantile([1, 2, 3, 4], 0.5), quantile([1, 2, 3], 1), quantile([7], 0)]).toEqual([
