@@ -1,6 +1,6 @@
 /**
- * The log's disk on real files: carries out the plans of `store/wal-tail.ts` with pwrite and fdatasync through libuv. Owns the
- * descriptors, the spare segment and the sticky failure; the bytes are `store/wal-*.ts`'s. Invariants: S1, S2, S4, S5, R6, R13.
+ * The log's disk on real files: carries out the plans of `store/wal-tail.ts` with synced writes through libuv. Owns the descriptors,
+ * the spare segment and the sticky failure; the bytes are `store/wal-*.ts`'s. Invariants: S1, S2, S4, S5, R6, R13.
  *
  * The *spare* is the next segment, made in the background as soon as the present one is in use, so that a rollover costs two
  * syncs. It is also the disk's reserve: when there is no space for it, `spaceLow` holds and `onSpaceLow` is called, so that the node

@@ -5,16 +5,17 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { assert } from '../base/assert.ts';
 import { walFillBytes } from '../base/limits.ts';
 import { parseSegmentName, segmentName, type WalStep } from '../store/wal-format.ts';
 
 /** Ends a call; `error` undefined or null when it went well. */
 type CallDone = (error?: Error | null) => void;
 
-/** The calls whose failure matters. Tests replace single ones: `{ ...realWalCalls, fdatasync: … }`. */
+/** The calls whose failure matters. Tests replace single ones: `{ ...realWalCalls, write: … }`. */
 export interface WalCalls {
-  open(path: string, flags: string, mode: number, done: (error: Error | null, fd: number) => void): void;
-  /** One pwrite; may write less than asked. */
+  open(path: string, flags: number, mode: number, done: (error: Error | null, fd: number) => void): void;
+  /** One pwrite, and on a segment the sync of what it wrote; may write less than asked. */
   write(
     fd: number,
     bytes: Buffer,
@@ -23,7 +24,6 @@ export interface WalCalls {
     position: number,
     done: (error: Error | null, written: number) => void,
   ): void;
-  fdatasync(fd: number, done: CallDone): void;
   fsync(fd: number, done: CallDone): void;
   rename(from: string, to: string, done: CallDone): void;
   unlink(path: string, done: CallDone): void;
@@ -34,7 +34,6 @@ export interface WalCalls {
 export const realWalCalls: WalCalls = {
   open: fs.open,
   write: fs.write,
-  fdatasync: fs.fdatasync,
   fsync: fs.fsync,
   rename: fs.rename,
   unlink: fs.unlink,
@@ -43,12 +42,20 @@ export const realWalCalls: WalCalls = {
 
 const TEMPORARY_SUFFIX = '.new';
 
+/**
+ * Segments are opened so that each write is on disk when it returns: write and fdatasync in one call, and so in one trip to libuv's
+ * threads and back (docs/decisions/0023).
+ */
+const SYNCED_WRITES = fs.constants.O_DSYNC;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
+
 /** The segment files of one directory. */
 export class SegmentFiles {
   readonly directory: string;
   readonly #calls: WalCalls;
 
   constructor(directory: string, calls: WalCalls) {
+    assert(SYNCED_WRITES > 0, 'S1: this system has synced writes');
     this.directory = directory;
     this.#calls = calls;
   }
@@ -75,7 +82,7 @@ export class SegmentFiles {
 
   /** Opens a segment to write to it. */
   open(segment: number): Promise<number> {
-    return promisify(this.#calls.open)(this.path(segment), 'r+', 0);
+    return promisify(this.#calls.open)(this.path(segment), O_RDWR | SYNCED_WRITES, 0);
   }
 
   /**
@@ -85,7 +92,7 @@ export class SegmentFiles {
    */
   async make(creation: WalStep & { readonly type: 'create' }, begin: Buffer = Buffer.alloc(0)): Promise<number> {
     const unfinished = this.path(creation.segment) + TEMPORARY_SUFFIX;
-    const fd = await promisify(this.#calls.open)(unfinished, 'w', 0o600);
+    const fd = await promisify(this.#calls.open)(unfinished, O_WRONLY | O_CREAT | O_TRUNC | SYNCED_WRITES, 0o600);
     try {
       const written = Buffer.concat([creation.head, begin]);
       await this.#writeSynced(fd, written, 0);
@@ -122,7 +129,7 @@ export class SegmentFiles {
 
   /** Makes names made and taken last. */
   async syncNames(): Promise<void> {
-    const fd = await promisify(this.#calls.open)(this.directory, 'r', 0);
+    const fd = await promisify(this.#calls.open)(this.directory, O_RDONLY, 0);
     try {
       await promisify(this.#calls.fsync)(fd);
     } finally {
@@ -130,14 +137,14 @@ export class SegmentFiles {
     }
   }
 
-  /** All of `bytes` at `position`, then fdatasync. The log's hot path: callbacks, as a promise costs a turn of the loop's queue. */
+  /** All of `bytes` at `position`, synced. The log's hot path: callbacks, as a promise costs a turn of the loop's queue. */
   writeSynced(fd: number, bytes: Buffer, position: number, done: CallDone): void {
     const writeFrom = (offset: number): void => {
       this.#calls.write(fd, bytes, offset, bytes.length - offset, position + offset, (error, written) => {
         if (error !== null && error !== undefined) done(error);
         else if (written <= 0) done(new Error('the disk took no byte'));
         else if (offset + written < bytes.length) writeFrom(offset + written);
-        else this.#calls.fdatasync(fd, done);
+        else done();
       });
     };
     writeFrom(0);

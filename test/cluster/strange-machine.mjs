@@ -1,6 +1,6 @@
 /**
  * Loaded into a member with `--import`, a machine on which one thing is not as it should be. By environment:
- * STRANGE_DISK=path   once `path.hang` is there a sync of the log hangs; once `path.fail` is there it fails
+ * STRANGE_DISK=path   once `path.hang` is there a synced write of the log hangs; once `path.fail` is there it fails
  * STRANGE_FULL=path   while `path.log` is there, no new file of a log finds space; while `path.image` is there, no write of an image
  * STRANGE_BOOT=1      a rename to IDENTITY never ends
  * STRANGE_NOW_MS=ms   the wall clock stood there when the process began
@@ -11,12 +11,21 @@ import { syncBuiltinESMExports } from 'node:module';
 const { STRANGE_DISK: disk, STRANGE_FULL: full, STRANGE_BOOT: boot, STRANGE_NOW_MS: nowMs } = process.env;
 
 if (disk !== undefined) {
-  const { fdatasync } = fs;
-  fs.fdatasync = (fd, done) => {
-    if (!fs.existsSync(`${disk}.hang`)) return fdatasync(fd, done);
+  const { open, write } = fs;
+  const synced = new Set();
+  fs.open = (path, flags, ...rest) => {
+    const done = rest.pop();
+    open(path, flags, ...rest, (error, fd) => {
+      synced.delete(fd);
+      if ((flags & fs.constants.O_DSYNC) !== 0) synced.add(fd);
+      done(error, fd);
+    });
+  };
+  fs.write = (fd, ...rest) => {
+    if (!synced.has(fd) || !fs.existsSync(`${disk}.hang`)) return write(fd, ...rest);
     const look = () => {
       if (!fs.existsSync(`${disk}.fail`)) setTimeout(look, 5);
-      else done(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO', syscall: 'fdatasync' }));
+      else rest.at(-1)(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO', syscall: 'write' }));
     };
     look();
   };
@@ -25,7 +34,7 @@ if (disk !== undefined) {
 if (full !== undefined) {
   const { open } = fs;
   fs.open = (path, flags, ...rest) => {
-    if (flags !== 'w' || !String(path).endsWith('.new') || !fs.existsSync(`${full}.log`))
+    if ((flags & fs.constants.O_CREAT) === 0 || !String(path).endsWith('.new') || !fs.existsSync(`${full}.log`))
       return open(path, flags, ...rest);
     const error = Object.assign(new Error('ENOSPC: no space left on device, open'), {
       code: 'ENOSPC',

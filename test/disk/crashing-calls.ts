@@ -33,14 +33,15 @@ export class CrashingCalls {
             end(() => done(error, fd));
           }),
         ),
+      // A synced write counts as two calls: between them its bytes are in the page cache, and the machine may stop.
       write: (fd, bytes, offset, length, position, done) =>
         this.#call((end) => {
           const path = this.#paths.get(fd) ?? '';
           this.#unsynced.push({ fd, path, position, before: readAt(path, position, length) });
-          realWalCalls.write(fd, bytes, offset, length, position, (error, written) => end(() => done(error, written)));
+          realWalCalls.write(fd, bytes, offset, length, position, (error, written) =>
+            end(() => this.#call((synced) => synced(() => this.#synced(fd, () => done(error, written))))),
+          );
         }),
-      fdatasync: (fd, done) =>
-        this.#call((end) => realWalCalls.fdatasync(fd, (error) => end(() => this.#synced(fd, done, error)))),
       fsync: (fd, done) =>
         this.#call((end) => realWalCalls.fsync(fd, (error) => end(() => this.#synced(fd, done, error)))),
       rename: (from, to, done) =>

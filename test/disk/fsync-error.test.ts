@@ -26,20 +26,16 @@ describe('a failing disk under the log', () => {
   });
   afterEach(() => rm(join(directory, '..'), { recursive: true, force: true }));
 
-  for (const broken of ['fdatasync', 'write'] as const) {
+  for (const broken of ['sync', 'write'] as const) {
     it(`tells of the first failed ${broken} and of nothing but failure afterwards`, async () => {
       let fail = false;
       let callsAfterFailure = 0;
       const calls: WalCalls = {
         ...realWalCalls,
-        fdatasync: (fd, done) => {
-          if (fail && broken === 'fdatasync') setImmediate(() => done(eio));
-          else realWalCalls.fdatasync(fd, done);
-        },
         write: (fd, bytes, offset, length, position, done) => {
           if (fail) callsAfterFailure += 1;
           if (fail && broken === 'write') setImmediate(() => done(eio, 0));
-          else realWalCalls.write(fd, bytes, offset, length, position, done);
+          else realWalCalls.write(fd, bytes, offset, length, position, (error, n) => done(fail ? eio : error, n));
         },
       };
       const creation = { identity, base: start, initial: first, segmentBytes: 65536 };
@@ -93,7 +89,10 @@ describe('a failing disk under the log', () => {
 
   it('does not open when the repair of the end cannot be synced', async () => {
     await (await FsWal.create(directory, { identity, base: start, initial: first, segmentBytes: 4096 })).close();
-    const calls: WalCalls = { ...realWalCalls, fdatasync: (_, done) => setImmediate(() => done(eio)) };
+    const calls: WalCalls = {
+      ...realWalCalls,
+      write: (_fd, _bytes, _offset, _length, _position, done) => setImmediate(() => done(eio, 0)),
+    };
     await expect(FsWal.open(directory, { identity, calls })).rejects.toBe(eio);
   });
 });

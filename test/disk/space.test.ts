@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -34,7 +35,7 @@ test('when the log finds no space for its next segment, nothing counts as free, 
   const calls: typeof realWalCalls = {
     ...realWalCalls,
     open: (path, flags, mode, done) => {
-      if (!full || flags !== 'w') realWalCalls.open(path, flags, mode, done);
+      if (!full || (flags & constants.O_CREAT) === 0) realWalCalls.open(path, flags, mode, done);
       else setImmediate(() => done(Object.assign(new Error('EDQUOT'), { code: 'EDQUOT' }), -1));
     },
   };
