@@ -1,0 +1,111 @@
+/**
+ * What an operation may cost a cluster of three, all members together, road by road: counted work, not time. Counts are as they are today;
+ * bytes have a little room. Whoever makes a road cheaper lowers its row; whoever makes one dearer says here why.
+ */
+import { type Clients, operationsOf } from './count.ts';
+import type { Counter, Counters } from './counters.ts';
+import type { RoadName } from './roads.ts';
+
+/** In the order of the rows. */
+export const columns: readonly Counter[] = [
+  'walEntries',
+  'walSyncs',
+  'walBytes',
+  'imageBatches',
+  'imageRecords',
+  'imageBytes',
+  'peerMessages',
+  'peerBytes',
+  'turns',
+  'answers',
+  'answerBytes',
+  'heapBytes',
+  'bufferBytes',
+];
+
+export interface Budget {
+  readonly road: RoadName;
+  /** Operations at the same time. */
+  readonly clients: Clients;
+  readonly max: Readonly<Record<Counter, number>>;
+}
+
+/**
+ * Counts are exact. Lengths of numbers vary a little; memory does so with what the compiler has seen, and buffers are made from slabs of
+ * 8 KiB, of which one more or less says nothing.
+ */
+const slackOf: Partial<Record<Counter, number>> = {
+  imageBytes: 1.05,
+  peerBytes: 1.05,
+  answerBytes: 1.05,
+  heapBytes: 1.15,
+  bufferBytes: 1.1,
+};
+const slabBytes = 8_192;
+
+const row = (road: RoadName, clients: Clients, ...max: readonly number[]): Budget => ({
+  road,
+  clients,
+  max: Object.fromEntries(columns.map((counter, at) => [counter, max[at] ?? 0])) as Record<Counter, number>,
+});
+
+// biome-ignore format: a table
+export const budgets: readonly Budget[] = [
+  row('grant', 1, 3, 3, 1536, 0.15, 0.3, 166, 8, 334, 13, 1, 43.05, 199329, 3451),
+  row('grant', 100, 0.03, 0.03, 108, 0.006, 0.108, 108, 0.08, 72.009, 0.13, 1, 43.05, 22247, 1187),
+  row('grant, follower', 1, 3, 3, 1536, 0.15, 0.3, 166, 9, 395, 14, 1, 43.05, 199918, 3451),
+  row('grant, follower', 100, 0.03, 0.03, 108, 0.006, 0.108, 108, 0.09, 104, 0.14, 1, 43.05, 23114, 1260),
+  row('put-lease', 1, 3, 3, 1536, 0.15, 3.15, 1034, 8, 908, 13, 1, 29.4, 194350, 49030),
+  row('put-lease', 100, 0.03, 0.03, 922, 0.006, 3.006, 997, 0.08, 644, 0.13, 1, 30.45, 33400, 12046),
+  row('lock', 1, 3, 3, 1536, 0.15, 3.15, 1034, 8, 1029, 13, 1, 39.9, 246880, 49480),
+  row('lock', 100, 0.03, 0.03, 1106, 0.006, 3.006, 997, 0.08, 766, 0.13, 1, 42, 74426, 16366),
+  row('revoke', 1, 3, 3, 1536, 0.15, 3.3, 228, 8, 324, 13, 1, 29.4, 194376, 46326),
+  row('revoke', 100, 0.03, 0.03, 92.16, 0.006, 3.108, 192, 0.08, 61.509, 0.13, 1, 30.45, 30237, 2430),
+  row('time-to-live', 1, 0, 0, 0, 0, 0, 0, 4, 122, 4, 1, 61.95, 81984, 1270),
+  row('time-to-live', 100, 0, 0, 0, 0, 0, 0, 0.04, 1.218, 0.04, 1, 61.95, 12640, 412),
+  row('range', 1, 0, 0, 0, 0, 0, 0, 4, 122, 4, 1, 340, 74742, 3072),
+  row('range', 100, 0, 0, 0, 0, 0, 0, 0.04, 1.218, 0.04, 1, 340, 13888, 2142),
+  row('range, follower', 1, 0, 0, 0, 0, 0, 0, 6, 184, 6, 1, 340, 91809, 3072),
+  row('range, follower', 100, 0, 0, 0, 0, 0, 0, 0.06, 1.838, 0.06, 1, 340, 13640, 2142),
+  row('range, serializable', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 340, 21359, 3072),
+  row('range, serializable', 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 340, 11504, 2142),
+  row('keep-alive', 1, 0, 0, 0, 0, 0, 0, 4, 122, 4, 1, 40.95, 68159, 820),
+  row('keep-alive', 100, 0, 0, 0, 0, 0, 0, 0.04, 1.218, 0.04, 1, 40.95, 9879, 232),
+  row('keep-alive, follower', 1, 0, 0, 0, 0, 0, 0, 6, 213, 6, 1, 40.95, 84996, 1270),
+  row('keep-alive, follower', 100, 0, 0, 0, 0, 0, 0, 0.06, 33.327, 0.06, 1, 40.95, 11153, 213),
+  row('watch', 1, 3, 3, 1536, 0.15, 3.15, 1034, 8, 908, 13, 101, 33399, 652576, 85391),
+  row('watch', 100, 0.03, 0.03, 922, 0.006, 3.006, 997, 0.08, 644, 0.13, 2, 30408, 165172, 42144),
+];
+
+export interface Excess {
+  readonly counter: Counter;
+  readonly seen: number;
+  readonly max: number;
+}
+
+/** What is above its budget. */
+export function excess(budget: Budget, seen: Counters): readonly Excess[] {
+  return columns
+    .map((counter) => ({ counter, seen: seen[counter], max: budget.max[counter] }))
+    .filter((each) => each.seen > each.max + 1e-9);
+}
+
+/** One line for each, as a test that fails shows it. */
+export function said({ road, clients }: Pick<Budget, 'road' | 'clients'>, { counter, seen, max }: Excess): string {
+  return `${road}, ${clients} at once: ${counter} ${seen} an operation, and the budget is ${max}`;
+}
+
+/** The row that just holds this. */
+export function rowOf(counted: Pick<Budget, 'road' | 'clients'> & { readonly counters: Counters }): string {
+  const max = columns.map((counter) => {
+    const slab = counter === 'bufferBytes' ? (2 * slabBytes) / operationsOf(counted.clients) : 0;
+    return rounded(counted.counters[counter] * (slackOf[counter] ?? 1) + slab);
+  });
+  return `  row('${counted.road}', ${counted.clients}, ${max.join(', ')}),\n`;
+}
+
+/** Up, to few digits. */
+function rounded(value: number): string {
+  const digits = value >= 100 ? 0 : 3;
+  return String(Math.ceil(value * 10 ** digits - 1e-6) / 10 ** digits);
+}
