@@ -89,13 +89,13 @@ export class Node {
     this.#askRounds();
     this.#sendOut(nowMs);
     // Before the next write goes out: under a steady stream of appends there would never be a moment without one.
-    if (!this.#applier.writing) this.#installer.begin();
+    this.#installer.proceed(this.#applier.writing);
     const ready = this.raft.takeReady();
     if (ready !== undefined) this.#carryOut(ready, nowMs);
     this.#answer(nowMs);
     if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs, this.#clients.space.diskLow);
     if (ready !== undefined && ready.committed.length > 0) this.#wake();
-    if (this.#queue.length > 0 || this.#duty.promoting) this.#wake();
+    if (this.#queue.length > 0 || this.#duty.promoting || this.#installer.loading) this.#wake();
   }
 
   /** Requests of our own clients that wait for an outcome. */
@@ -243,7 +243,7 @@ export class Node {
   }
 
   #sendOut(nowMs: number): void {
-    const leading = this.#duty.leading;
+    const { leading } = this.#duty;
     if (leading === undefined) this.#outbox.forward(this.#clients.proposals, this.#clients.questions, nowMs);
     else this.#outbox.propose(leading, this.#forwards, this.#clients.proposals, this.#duty);
   }

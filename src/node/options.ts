@@ -2,7 +2,8 @@
  * What a node is told once: who it is, how long things may take, and what its disks held.
  */
 import type { RaftRestored } from '../raft/raft.ts';
-import type { AppliedCommand, Machine } from '../state/machine.ts';
+import type { Machine } from '../state/machine.ts';
+import type { AppliedCommand } from '../state/outcome.ts';
 import type { Entry, MemberId } from '../store/entry.ts';
 
 export interface NodeOptions {

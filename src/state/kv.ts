@@ -240,8 +240,11 @@ export class Kv {
     this.#sizeBytes += quotaBytesOf(version);
   }
 
-  /** Takes over the versions of an image, in order of (revision, sub). False if they do not follow from each other. */
-  restore(records: readonly VersionRecord[], sum: RecordSum): boolean {
+  /**
+   * Takes over the versions of an image, in order of (revision, sub), a step for each and one for each live key. Returns false if
+   * they do not follow from each other.
+   */
+  *restoring(records: readonly VersionRecord[], sum: RecordSum): Generator<void, boolean> {
     const { compacted } = this.revisions;
     const { start } = this.compaction;
     this.history.restart(start);
@@ -252,19 +255,21 @@ export class Kv {
       // A deletion whose key is known no more is there for watchers, until the next sweep comes by.
       if (node.newest === undefined && version === 0 && modRevision < start.revision) return false;
       this.#take(restored);
+      yield;
     }
     this.records.sum.addSum(sum);
-    return this.history.isWhole && this.#restoreAttachments();
+    return this.history.isWhole && (yield* this.#restoringAttachments());
   }
 
   /** Attaches the restored live keys to their leases. False if a key names a lease that is not there. */
-  #restoreAttachments(): boolean {
+  *#restoringAttachments(): Generator<void, boolean> {
     for (const node of this.index.liveNodes({ from: '', to: undefined })) {
       const lease = (node.newest as KeyVersion).lease;
       if (lease === NO_LEASE) continue;
       const slot = this.#lessor.slotOf(lease);
       if (slot === NO_SLOT) return false;
       this.#lessor.move(node, slot);
+      yield;
     }
     return true;
   }

@@ -10,7 +10,7 @@ import type { Entry, Index, Term } from '../store/entry.ts';
 import type { ImageBatch, ImageOp, ImageRecord } from '../store/image.ts';
 import { Alarms } from './alarms.ts';
 import { unpackCommands } from './codec.ts';
-import type { Command, LeaseId, Origin, Range, Txn } from './command.ts';
+import type { Command, LeaseId, Range, Txn } from './command.ts';
 import type { Compaction } from './compaction.ts';
 import { RecordSum } from './digest.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
@@ -22,24 +22,17 @@ import { Kv, type Refused, refused } from './kv.ts';
 import { applyCheckpoint, applyClear, applyExpire, applyGrant, applyRevoke, type LeaseObserver } from './lease.ts';
 import { Lessor } from './lessor.ts';
 import { Members } from './members.ts';
-import type { Outcome, RangeResult, Result, TxnResult } from './outcome.ts';
+import type { AppliedCommand, Outcome, RangeResult, Result, TxnResult } from './outcome.ts';
 import { Revisions } from './revision.ts';
 import { type StateCounters, stateDigest } from './state-digest.ts';
 import { applyTxn, isReadOnly } from './txn.ts';
 
 export type { LeaseObserver } from './lease.ts';
 
-/** What became of one command of an entry. */
-export interface AppliedCommand {
-  readonly origin: Origin;
-  readonly command: Command;
-  readonly outcome: Outcome;
-}
-
 export class Machine {
   readonly lessor: Lessor;
   readonly alarms = new Alarms();
-  readonly #revisions: Revisions;
+  readonly #revisions = new Revisions();
   readonly #kv: Kv;
   readonly #members = new Members();
   #appliedIndex: Index = 0;
@@ -51,12 +44,19 @@ export class Machine {
   /** An empty state, before the first entry. `seed`: a uint32 unknown to clients, no part of the state (`Lessor`). */
   constructor(seed?: number) {
     this.lessor = new Lessor(seed);
-    this.#revisions = new Revisions();
     this.#kv = new Kv(this.#revisions, new KeyIndex(), this.lessor);
   }
 
   /** The state an image holds, or what is wrong with the image. Checks everything: order, checksums, digest, references. */
   static load(records: Iterable<ImageRecord>, seed?: number): Machine | ImageDamage {
+    const steps = Machine.loading(records, seed);
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    return step.value;
+  }
+
+  /** As `load`, in steps of about a record, for whom a large image would keep too long at once. Give it up anywhere. */
+  static *loading(records: Iterable<ImageRecord>, seed?: number): Generator<void, Machine | ImageDamage> {
     const machine = new Machine(seed);
     const verifier = new ImageVerifier();
     const versions: VersionRecord[] = [];
@@ -69,13 +69,14 @@ export class Machine {
       } else if (read.type === 'version') versions.push(read);
       else if (read.type === 'member') members.push(read);
       else if (read.type === 'alarms') machine.alarms.restore(read.raised);
+      yield;
     }
     const meta = verifier.finish();
     if (meta instanceof ImageDamage) return meta;
     if (!machine.#restoreMeta(meta)) return new ImageDamage('a sweep stands where nothing is');
     if (!machine.lessor.restored(meta.stamps, verifier.sums.lease))
       return new ImageDamage('a lease has a stamp that was never given out');
-    if (!machine.#kv.restore(versions, verifier.sums.version))
+    if (!(yield* machine.#kv.restoring(versions, verifier.sums.version)))
       return new ImageDamage('key records do not fit together');
     for (const member of members) machine.#members.restore(member);
     assert(machine.digest() === meta.digest, 'D3: a restored state has the digest of its image');

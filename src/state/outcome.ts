@@ -2,7 +2,7 @@
  * What a command came to, decided at apply by every member alike. A refusal is deterministic and a value; it is turned
  * into etcd's code and text by `rpc/errors.ts`.
  */
-import type { LeaseId } from './command.ts';
+import type { Command, LeaseId, Origin } from './command.ts';
 
 /** A deterministic no. Nothing of the command was done. */
 export type Refusal =
@@ -79,3 +79,10 @@ export type Result = RangeResult | PutResult | DeleteRangeResult | TxnResult | G
 export type Outcome =
   | { readonly ok: true; readonly revision: number; readonly result: Result }
   | { readonly ok: false; readonly revision: number; readonly refusal: Refusal };
+
+/** What became of one command of an entry. */
+export interface AppliedCommand {
+  readonly origin: Origin;
+  readonly command: Command;
+  readonly outcome: Outcome;
+}

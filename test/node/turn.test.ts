@@ -1,6 +1,6 @@
 /** What the turn wires together, told by one node whose peers the test plays: each line here is a promise no part keeps alone. */
 import { expect, test } from 'vitest';
-import { waitingBytesMax } from '../../src/base/limits.ts';
+import { snapshotStepsPerTurnMax, waitingBytesMax } from '../../src/base/limits.ts';
 import type { Command } from '../../src/state/command.ts';
 import { Machine } from '../../src/state/machine.ts';
 import type { Entry } from '../../src/store/entry.ts';
@@ -163,6 +163,52 @@ test('R11: an installed snapshot leaves what was aimed unknown, what is held ali
   lone.propose(revoke).follow(2, [commandEntry(5, 2, revoke, 1n, 2)], 5);
   expect(lone.said()).toEqual(['outcome']);
   expect(lone.node.machine.lessor.count).toBe(0);
+});
+
+test('R11: an image that has arrived becomes a state a slice a turn, and what comes meanwhile is answered', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2);
+  const ahead = new Machine();
+  for (const entry of restored(3).entries) ahead.apply(entry);
+  ahead.apply(empty(2, 2));
+  // Two steps each: one as a record, one as a version.
+  const keys = 2 * snapshotStepsPerTurnMax;
+  const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
+  for (let i = 0; i < keys; i++) {
+    const put: Command = { type: 'put', key: Buffer.from(`k${i}`), value: Buffer.alloc(1), lease: 0n, ...flags };
+    ahead.apply(commandEntry(3 + i, 2, put, 3n, i));
+  }
+  const image = new ImageDouble();
+  image.write(ahead.takeImageBatch() as ImageBatch);
+  const head = { from: 2n, to: 1n, term: 2, meta: { index: 2 + keys, term: 2, configuration: voters(3) } };
+
+  lone.node.enqueue({ type: 'snapshotStaged', head, records: image.records() });
+  let turns = 0;
+  for (; lone.node.machine.keyCount === 0 && turns < 100; turns++) {
+    lone.sent.length = 0;
+    const message = { type: 'heartbeat', from: 2n, to: 1n, term: 2, commit: 2, round: turns + 1 } as const;
+    lone.node.enqueue({ type: 'message', message });
+    lone.node.turn(lone.nowMs);
+    expect(lone.sent).toContainEqual(expect.objectContaining({ type: 'heartbeatReply', round: turns + 1 }));
+  }
+  expect(turns).toBeGreaterThan(4);
+  expect(lone.node.machine.digest()).toBe(ahead.digest());
+});
+
+test('R11: of two images that arrive the later one is installed, though the first was whole', () => {
+  const lone = new LoneNode().follow(2, [empty(2, 2)], 2);
+  const machine = new Machine();
+  for (const entry of restored(3).entries) machine.apply(entry);
+  machine.apply(empty(2, 2));
+  const image = new ImageDouble();
+  for (const index of [3, 4]) {
+    machine.apply(commandEntry(index, 2, { ...grant, id: BigInt(index) }, 3n, index));
+    image.write(machine.takeImageBatch() as ImageBatch);
+    const head = { from: 2n, to: 1n, term: 2, meta: { index, term: 2, configuration: voters(3) } };
+    lone.node.enqueue({ type: 'snapshotStaged', head, records: [...image.records()] });
+  }
+  lone.turn();
+  expect(lone.node.machine.appliedIndex).toBe(4);
+  expect(lone.node.machine.digest()).toBe(machine.digest());
 });
 
 test('S5: commands that wait count the values they write once more, which they do not bring', () => {

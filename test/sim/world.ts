@@ -6,7 +6,7 @@
 import { Prng } from '../../src/base/prng.ts';
 import type { PeerMessage } from '../../src/node/peer-message.ts';
 import { initialLog, initialMembership } from '../../src/raft/membership.ts';
-import type { AppliedCommand } from '../../src/state/machine.ts';
+import type { AppliedCommand } from '../../src/state/outcome.ts';
 import type { Entry, MemberId } from '../../src/store/entry.ts';
 import { Clients } from './clients.ts';
 import { Faults } from './faults.ts';

@@ -5,7 +5,8 @@
 import type { PeerMessage } from '../../../src/node/peer-message.ts';
 import { decodeCommand } from '../../../src/state/codec.ts';
 import type { EventView } from '../../../src/state/history.ts';
-import type { AppliedCommand, Machine } from '../../../src/state/machine.ts';
+import type { Machine } from '../../../src/state/machine.ts';
+import type { AppliedCommand } from '../../../src/state/outcome.ts';
 import type { Outcome } from '../../../src/state/outcome.ts';
 import type { Entry, MemberId, WriteGroup } from '../../../src/store/entry.ts';
 import type { CallRecord, LockRecord, WatchRecord } from '../history.ts';

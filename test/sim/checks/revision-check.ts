@@ -6,7 +6,7 @@
  */
 import { encodeCommand } from '../../../src/state/codec.ts';
 import type { Command } from '../../../src/state/command.ts';
-import type { AppliedCommand } from '../../../src/state/machine.ts';
+import type { AppliedCommand } from '../../../src/state/outcome.ts';
 import type { MemberId } from '../../../src/store/entry.ts';
 import type { Model } from '../../state/model.ts';
 import { resultOf } from '../../state/shapes.ts';

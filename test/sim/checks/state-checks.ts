@@ -5,7 +5,8 @@
  * after whatever restart or snapshot, must say and leave the same (R5, D1, D3, R11), and in the end nothing is missing (S1).
  */
 import type { Command, LeaseId } from '../../../src/state/command.ts';
-import type { AppliedCommand, Machine } from '../../../src/state/machine.ts';
+import type { Machine } from '../../../src/state/machine.ts';
+import type { AppliedCommand } from '../../../src/state/outcome.ts';
 import type { Entry, Index, MemberId, Term } from '../../../src/store/entry.ts';
 import { Model, type ModelEvent } from '../../state/model.ts';
 import { answerOf } from '../../state/shapes.ts';

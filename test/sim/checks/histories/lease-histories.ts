@@ -1,6 +1,6 @@
 /** Histories of leases, told by clients and the log, bad ones: L1, L2 and its mirror, L5, L6, L8 to L11, L13. */
 import type { Command } from '../../../../src/state/command.ts';
-import type { AppliedCommand } from '../../../../src/state/machine.ts';
+import type { AppliedCommand } from '../../../../src/state/outcome.ts';
 import { del, put } from '../../../state/commands.ts';
 import { lying, type Row, Story } from './story.ts';
 

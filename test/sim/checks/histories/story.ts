@@ -5,7 +5,8 @@
 import { encodeCommand, packCommands } from '../../../../src/state/codec.ts';
 import type { Command, LeaseId } from '../../../../src/state/command.ts';
 import type { EventView } from '../../../../src/state/history.ts';
-import { type AppliedCommand, Machine } from '../../../../src/state/machine.ts';
+import { Machine } from '../../../../src/state/machine.ts';
+import type { AppliedCommand } from '../../../../src/state/outcome.ts';
 import type { Outcome } from '../../../../src/state/outcome.ts';
 import type { Entry } from '../../../../src/store/entry.ts';
 import { bytes, range } from '../../../state/commands.ts';
