@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { encodeCommand, packCommands } from '../src/state/codec.ts';
 import type { Command } from '../src/state/command.ts';
 import { Machine } from '../src/state/machine.ts';
+import { loadMachine } from '../src/state/machine-loader.ts';
 import type { ImageRecord } from '../src/store/image.ts';
 
 const { values } = parseArgs({
@@ -195,7 +196,7 @@ function memory(what: string, bytes: number): void {
   feedSliced(machine, leases, grantOf, kept);
   const records = [...kept].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, record]) => record);
   const start = cpuMs();
-  const loaded = Machine.load(records);
+  const loaded = loadMachine(records);
   if (!(loaded instanceof Machine) || loaded.digest() !== machine.digest()) throw new Error('the image does not load');
   rate('load and verify lease records', leases, cpuMs() - start);
 }

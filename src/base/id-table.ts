@@ -1,10 +1,12 @@
 /**
  * Gives each int64 a slot: a small whole number, dense, used again after the id is removed. Open addressing over typed arrays
  * (cells hold slots, ids lie in two int32 columns by slot), so a million ids cost some 17 bytes each and nothing for the
- * garbage collector. Removal moves later cells back instead of leaving tombstones, so churn never makes it slower.
- * An id is a bigint at the API or two int32 halves; never a double.
+ * garbage collector. A cell also holds four bits of its id's hash: a look-up among a million ids then reads one cell and its own
+ * id, and each further place in memory would cost as much as all the rest. Removal moves later cells back instead of leaving
+ * tombstones, so churn never makes it slower. An id is a bigint at the API or two int32 halves; never a double.
  */
 import { assert } from './assert.ts';
+import { Int32Column } from './columns.ts';
 
 /** The slot of an id that is not there. */
 export const NO_SLOT = -1;
@@ -12,12 +14,15 @@ export const NO_SLOT = -1;
 /** For those whose ids nobody chooses. */
 const DEFAULT_SEED = 0x297a2d39;
 
+/** The bits of a cell that say which slot, counted from 1; the rest are the highest of the hash. */
+const SLOT_MASK = 0x0fff_ffff;
+
 export class IdTable {
-  /** Slot + 1 by hash; 0 is an empty cell. At most half of the cells are taken. */
+  /** By hash: slot and hash, see `SLOT_MASK`; 0 is an empty cell. At most half of the cells are taken. */
   #cells = new Int32Array(16);
-  #hi = new Int32Array(8);
+  readonly #hi = new Int32Column();
   /** Low half of a slot's id; in a free slot, the next free one. */
-  #lo = new Int32Array(8);
+  readonly #lo = new Int32Column();
   #slotCount = 0;
   #free = NO_SLOT;
   #size = 0;
@@ -39,11 +44,6 @@ export class IdTable {
     return this.#slotCount;
   }
 
-  /** Slots there is room for before columns grow; users size their own columns by it. */
-  get slotCapacity(): number {
-    return this.#hi.length;
-  }
-
   /** The slot of `id`, an int64, or `NO_SLOT`. */
   find(id: bigint): number {
     this.#halves.setBigInt64(0, id);
@@ -51,12 +51,8 @@ export class IdTable {
   }
 
   findHalves(hi: number, lo: number): number {
-    const mask = this.#cells.length - 1;
-    for (let cell = hashOf(hi, lo, this.#seed) & mask; ; cell = (cell + 1) & mask) {
-      const slot = (this.#cells[cell] as number) - 1;
-      if (slot === NO_SLOT) return NO_SLOT;
-      if (this.#lo[slot] === lo && this.#hi[slot] === hi) return slot;
-    }
+    const found = this.#cells[this.#cellOf(hi, lo, hashOf(hi, lo, this.#seed))] as number;
+    return (found & SLOT_MASK) - 1;
   }
 
   /** Adds an int64 that is not there. Returns its slot. */
@@ -66,13 +62,12 @@ export class IdTable {
   }
 
   addHalves(hi: number, lo: number): number {
-    assert(this.findHalves(hi, lo) === NO_SLOT, 'id-table: an id is added once');
-    if ((this.#size + 1) * 2 > this.#cells.length) this.#growCells();
+    this.#makeRoom();
+    const hash = hashOf(hi, lo, this.#seed);
+    const cell = this.#cellOf(hi, lo, hash);
+    assert(this.#cells[cell] === 0, 'id-table: an id is added once');
     const slot = this.#takeSlot();
-    this.#hi[slot] = hi;
-    this.#lo[slot] = lo;
-    this.#place(slot);
-    this.#size++;
+    this.#put(cell, hash, slot, hi, lo);
     return slot;
   }
 
@@ -82,38 +77,38 @@ export class IdTable {
    */
   restoreHalves(slot: number, hi: number, lo: number): boolean {
     assert(slot >= this.#slotCount, 'id-table: slots are restored in ascending order');
-    if (this.findHalves(hi, lo) !== NO_SLOT) return false;
-    if ((this.#size + 1) * 2 > this.#cells.length) this.#growCells();
-    if (slot >= this.#hi.length) this.#growColumns(slot + 1);
+    this.#makeRoom();
+    const hash = hashOf(hi, lo, this.#seed);
+    const cell = this.#cellOf(hi, lo, hash);
+    if (this.#cells[cell] !== 0) return false;
     for (; this.#slotCount < slot; this.#slotCount++) {
-      this.#lo[this.#slotCount] = this.#free;
+      this.#lo.set(this.#slotCount, this.#free);
       this.#free = this.#slotCount;
     }
     this.#slotCount++;
-    this.#hi[slot] = hi;
-    this.#lo[slot] = lo;
-    this.#place(slot);
-    this.#size++;
+    this.#put(cell, hash, slot, hi, lo);
     return true;
   }
 
   /** Removes the id in `slot`, which is taken; the slot may be given out again. */
   remove(slot: number): void {
     const mask = this.#cells.length - 1;
-    let hole = this.#home(slot);
-    while (this.#cells[hole] !== slot + 1) {
+    const hash = this.#hashAt(slot);
+    const taken = cellFor(hash, slot);
+    let hole = hash & mask;
+    while (this.#cells[hole] !== taken) {
       assert(this.#cells[hole] !== 0, 'id-table: only a taken slot is removed');
       hole = (hole + 1) & mask;
     }
     // Move back every later cell of the run that may lie in the hole, that is whose home is not between hole and cell.
     for (let cell = (hole + 1) & mask; this.#cells[cell] !== 0; cell = (cell + 1) & mask) {
-      const home = this.#home((this.#cells[cell] as number) - 1);
+      const home = this.#hashAt(((this.#cells[cell] as number) & SLOT_MASK) - 1) & mask;
       if (((cell - home) & mask) < ((cell - hole) & mask)) continue;
       this.#cells[hole] = this.#cells[cell] as number;
       hole = cell;
     }
     this.#cells[hole] = 0;
-    this.#lo[slot] = this.#free;
+    this.#lo.set(slot, this.#free);
     this.#free = slot;
     this.#size--;
   }
@@ -126,45 +121,66 @@ export class IdTable {
   }
 
   hiAt(slot: number): number {
-    return this.#hi[slot] as number;
+    return this.#hi.get(slot);
   }
 
   loAt(slot: number): number {
-    return this.#lo[slot] as number;
+    return this.#lo.get(slot);
   }
 
   #takeSlot(): number {
     if (this.#free !== NO_SLOT) {
       const slot = this.#free;
-      this.#free = this.#lo[slot] as number;
+      this.#free = this.#lo.get(slot);
       return slot;
     }
-    if (this.#slotCount === this.#hi.length) this.#growColumns(this.#slotCount + 1);
     return this.#slotCount++;
   }
 
-  #growColumns(slotsMin: number): void {
-    const capacity = Math.max(slotsMin, Math.ceil(this.#hi.length * 1.5));
-    this.#hi = grown(this.#hi, capacity);
-    this.#lo = grown(this.#lo, capacity);
-  }
-
-  #growCells(): void {
-    const old = this.#cells;
-    this.#cells = new Int32Array(old.length * 2);
-    for (const cell of old) if (cell !== 0) this.#place(cell - 1);
-  }
-
-  #home(slot: number): number {
-    return hashOf(this.#hi[slot] as number, this.#lo[slot] as number, this.#seed) & (this.#cells.length - 1);
-  }
-
-  #place(slot: number): void {
+  /** The cell of an id with this hash, or the empty one where it belongs. */
+  #cellOf(hi: number, lo: number, hash: number): number {
     const mask = this.#cells.length - 1;
-    let cell = this.#home(slot);
-    while (this.#cells[cell] !== 0) cell = (cell + 1) & mask;
-    this.#cells[cell] = slot + 1;
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const cell = this.#cells[at] as number;
+      if (cell === 0) return at;
+      if (((cell ^ hash) & ~SLOT_MASK) !== 0) continue;
+      const slot = (cell & SLOT_MASK) - 1;
+      if (this.#lo.get(slot) === lo && this.#hi.get(slot) === hi) return at;
+    }
   }
+
+  #put(cell: number, hash: number, slot: number, hi: number, lo: number): void {
+    this.#cells[cell] = cellFor(hash, slot);
+    this.#hi.set(slot, hi);
+    this.#lo.set(slot, lo);
+    this.#size++;
+  }
+
+  #makeRoom(): void {
+    if ((this.#size + 1) * 2 > this.#cells.length) this.#growCells(this.#cells.length * 2);
+  }
+
+  #growCells(length: number): void {
+    const old = this.#cells;
+    const cells = new Int32Array(length);
+    for (const cell of old) {
+      if (cell === 0) continue;
+      let at = this.#hashAt((cell & SLOT_MASK) - 1) & (length - 1);
+      while (cells[at] !== 0) at = (at + 1) & (length - 1);
+      cells[at] = cell;
+    }
+    this.#cells = cells;
+  }
+
+  #hashAt(slot: number): number {
+    return hashOf(this.#hi.get(slot), this.#lo.get(slot), this.#seed);
+  }
+}
+
+/** A slot beyond what a cell can say would need 2^28 ids, and more memory than there is. */
+function cellFor(hash: number, slot: number): number {
+  assert(slot < SLOT_MASK, 'id-table: slots fit in a cell');
+  return (hash & ~SLOT_MASK) | (slot + 1);
 }
 
 /** Both halves reach every low bit: ids that count up, and ids that differ only above bit 32, spread alike. */
@@ -173,10 +189,4 @@ export function hashOf(hi: number, lo: number, seed: number): number {
   hash = Math.imul(hash ^ (hash >>> 16) ^ hi, seed | 1);
   hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
   return hash ^ (hash >>> 16);
-}
-
-function grown(column: Int32Array<ArrayBuffer>, capacity: number): Int32Array<ArrayBuffer> {
-  const wider = new Int32Array(capacity);
-  wider.set(column);
-  return wider;
 }

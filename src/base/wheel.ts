@@ -6,10 +6,11 @@
  *
  * Shape: four levels of 256 buckets (1 ms, 256 ms, 65.5 s, 4.66 h wide) and one list of what is due. What lies beyond 2^32 ms
  * goes to the farthest bucket and moves on when that comes up. Buckets are circular doubly linked lists threaded through two
- * Int32Arrays: node numbers below `SENTINELS` are list heads, above them slots. A slot taken out keeps its due time until it is
+ * columns: node numbers below `SENTINELS` are list heads, above them slots. A slot taken out keeps its due time until it is
  * removed or set anew, so that it can be put back.
  */
 import { assert } from './assert.ts';
+import { Float64Column, Int32Column, Uint8Column } from './columns.ts';
 
 const LEVELS = 4;
 const BUCKETS = 256;
@@ -25,25 +26,20 @@ const HORIZON_MS = 4_294_967_296;
 
 export class Wheel {
   /** When each slot is due; 0 for one that was never set or was removed. */
-  #dueMs: Float64Array;
-  #level: Uint8Array;
-  #next: Int32Array;
-  #prev: Int32Array;
+  readonly #dueMs = new Float64Column();
+  readonly #level = new Uint8Column();
+  readonly #next = new Int32Column();
+  readonly #prev = new Int32Column();
   /** Everything due before this millisecond is in the list of due slots. */
   #cursor: number;
   /** Slots linked on each level, to skip empty stretches; the last one counts the due list. */
   readonly #counts = new Int32Array(DUE + 1);
 
-  /** `slotCount` is only a first guess of the size. */
-  constructor(nowMs: number, slotCount: number) {
+  constructor(nowMs: number) {
     this.#cursor = Math.floor(nowMs);
-    this.#dueMs = new Float64Array(slotCount);
-    this.#level = new Uint8Array(slotCount);
-    this.#next = new Int32Array(SENTINELS + slotCount);
-    this.#prev = new Int32Array(SENTINELS + slotCount);
     for (let head = 0; head < SENTINELS; head++) {
-      this.#next[head] = head;
-      this.#prev[head] = head;
+      this.#next.set(head, head);
+      this.#prev.set(head, head);
     }
   }
 
@@ -54,28 +50,26 @@ export class Wheel {
 
   /** When the slot is due, in milliseconds, whether it is in the wheel or was taken out; 0: never set, or removed. */
   dueAt(slot: number): number {
-    return this.#dueMs[slot] ?? 0;
+    return this.#dueMs.get(slot);
   }
 
   /** True while the slot is in the wheel or in the list of due slots. */
   has(slot: number): boolean {
-    return (this.#level[slot] ?? LOOSE) !== LOOSE;
+    return this.#level.get(slot) !== LOOSE;
   }
 
   /** Makes the slot due at that time, whatever held before. */
   set(slot: number, dueMs: number): void {
-    this.#grow(slot);
     this.#unlink(slot);
-    this.#dueMs[slot] = dueMs;
+    this.#dueMs.set(slot, dueMs);
     this.#place(slot);
   }
 
   /** Puts a slot off if `dueMs` is later than its due time; does not put a slot into the wheel that is not in it. */
   raise(slot: number, dueMs: number): void {
-    this.#grow(slot);
-    if (dueMs <= (this.#dueMs[slot] as number)) return;
-    this.#dueMs[slot] = dueMs;
-    if (this.#level[slot] !== DUE) return;
+    if (dueMs <= this.#dueMs.get(slot)) return;
+    this.#dueMs.set(slot, dueMs);
+    if (this.#level.get(slot) !== DUE) return;
     this.#unlink(slot);
     this.#place(slot);
   }
@@ -83,14 +77,13 @@ export class Wheel {
   /** Puts a slot that was taken out back at the head of the due list, so that those before it in time stay first. */
   putBack(slot: number): void {
     assert(!this.has(slot), 'wheel: puts back a slot that is in it');
-    this.#link(slot, DUE, DUE_HEAD, this.#next[DUE_HEAD] as number);
+    this.#link(slot, DUE, DUE_HEAD, this.#next.get(DUE_HEAD));
   }
 
   /** Forgets the slot and its due time. */
   remove(slot: number): void {
-    if (slot >= this.#level.length) return;
     this.#unlink(slot);
-    this.#dueMs[slot] = 0;
+    if (this.#dueMs.get(slot) !== 0) this.#dueMs.set(slot, 0);
   }
 
   /**
@@ -106,12 +99,12 @@ export class Wheel {
         const width = WIDTHS[level] as number;
         if (this.#cursor % width !== 0) continue;
         const head = level * BUCKETS + (Math.floor(this.#cursor / width) % BUCKETS);
-        for (let node = this.#next[head] as number; node !== head; node = this.#next[head] as number) {
+        for (let node = this.#next.get(head); node !== head; node = this.#next.get(head)) {
           if (++moves > movesMax) return false;
           const slot = node - SENTINELS;
           this.#unlink(slot);
-          if ((this.#dueMs[slot] as number) <= this.#cursor) {
-            this.#link(slot, DUE, this.#prev[DUE_HEAD] as number, DUE_HEAD);
+          if (this.#dueMs.get(slot) <= this.#cursor) {
+            this.#link(slot, DUE, this.#prev.get(DUE_HEAD), DUE_HEAD);
           } else this.#place(slot);
         }
       }
@@ -123,10 +116,10 @@ export class Wheel {
   /** The due slot that is first in time, or -1; skips and replaces those put off meanwhile. */
   peekDue(nowMs: number): number {
     for (;;) {
-      const node = this.#next[DUE_HEAD] as number;
+      const node = this.#next.get(DUE_HEAD);
       if (node === DUE_HEAD) return -1;
       const slot = node - SENTINELS;
-      if ((this.#dueMs[slot] as number) <= nowMs) return slot;
+      if (this.#dueMs.get(slot) <= nowMs) return slot;
       this.#unlink(slot);
       this.#place(slot);
     }
@@ -148,51 +141,34 @@ export class Wheel {
   /** Links a loose slot where its due time belongs. */
   #place(slot: number): void {
     // What is due already goes through the cursor's own bucket, so that the order in time is kept.
-    const due = Math.max(Math.ceil(this.#dueMs[slot] as number), this.#cursor);
+    const due = Math.max(Math.ceil(this.#dueMs.get(slot)), this.#cursor);
     const ahead = due - this.#cursor;
     let level = 0;
     while (level < LEVELS - 1 && ahead >= (WIDTHS[level + 1] as number)) level++;
     const place = ahead < HORIZON_MS ? due : this.#cursor + HORIZON_MS - 1;
     const head = level * BUCKETS + (Math.floor(place / (WIDTHS[level] as number)) % BUCKETS);
-    this.#link(slot, level + 1, this.#prev[head] as number, head);
+    this.#link(slot, level + 1, this.#prev.get(head), head);
   }
 
   #link(slot: number, level: number, before: number, after: number): void {
     const node = slot + SENTINELS;
-    this.#next[before] = node;
-    this.#prev[node] = before;
-    this.#next[node] = after;
-    this.#prev[after] = node;
-    this.#level[slot] = level;
+    this.#next.set(before, node);
+    this.#prev.set(node, before);
+    this.#next.set(node, after);
+    this.#prev.set(after, node);
+    this.#level.set(slot, level);
     this.#counts[level] = (this.#counts[level] as number) + 1;
   }
 
   #unlink(slot: number): void {
-    const level = this.#level[slot] as number;
+    const level = this.#level.get(slot);
     if (level === LOOSE) return;
     const node = slot + SENTINELS;
-    const before = this.#prev[node] as number;
-    const after = this.#next[node] as number;
-    this.#next[before] = after;
-    this.#prev[after] = before;
-    this.#level[slot] = LOOSE;
+    const before = this.#prev.get(node);
+    const after = this.#next.get(node);
+    this.#next.set(before, after);
+    this.#prev.set(after, before);
+    this.#level.set(slot, LOOSE);
     this.#counts[level] = (this.#counts[level] as number) - 1;
-  }
-
-  #grow(slot: number): void {
-    if (slot < this.#level.length) return;
-    const length = Math.max(1024, slot + 1, Math.ceil(this.#level.length * 1.5));
-    const dueMs = new Float64Array(length);
-    dueMs.set(this.#dueMs);
-    this.#dueMs = dueMs;
-    const level = new Uint8Array(length);
-    level.set(this.#level);
-    this.#level = level;
-    const next = new Int32Array(SENTINELS + length);
-    next.set(this.#next);
-    this.#next = next;
-    const prev = new Int32Array(SENTINELS + length);
-    prev.set(this.#prev);
-    this.#prev = prev;
   }
 }

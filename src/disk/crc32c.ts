@@ -1,48 +1,46 @@
 /**
  * CRC-32C (Castagnoli), the checksum inside LevelDB's files; Node has only the other polynomial. Eight bytes at a time by
- * eight tables ("slicing by 8"). Owns nothing else.
+ * eight tables ("slicing by 8"), which lie in one array and are read through a DataView: a million leases are 33 MB to check at
+ * every start, and this is three times as fast as eight arrays and Buffer's readers. Owns nothing else.
  */
 
 const polynomial = 0x82f63b78;
-const tables = makeTables();
+const tableLength = 256;
+const table = makeTables();
 
 /** CRC-32C of `bytes` from `start` up to `end`, as a uint32. */
 export function crc32c(bytes: Buffer, start: number, end: number): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let crc = -1;
   let at = start;
   for (const whole = end - 8; at <= whole; at += 8) {
-    const low = crc ^ bytes.readInt32LE(at);
-    const high = bytes.readInt32LE(at + 4);
+    const low = crc ^ view.getInt32(at, true);
+    const high = view.getInt32(at + 4, true);
     crc =
-      (t7[low & 0xff] as number) ^
-      (t6[(low >>> 8) & 0xff] as number) ^
-      (t5[(low >>> 16) & 0xff] as number) ^
-      (t4[low >>> 24] as number) ^
-      (t3[high & 0xff] as number) ^
-      (t2[(high >>> 8) & 0xff] as number) ^
-      (t1[(high >>> 16) & 0xff] as number) ^
-      (t0[high >>> 24] as number);
+      (table[7 * tableLength + (low & 0xff)] as number) ^
+      (table[6 * tableLength + ((low >>> 8) & 0xff)] as number) ^
+      (table[5 * tableLength + ((low >>> 16) & 0xff)] as number) ^
+      (table[4 * tableLength + (low >>> 24)] as number) ^
+      (table[3 * tableLength + (high & 0xff)] as number) ^
+      (table[2 * tableLength + ((high >>> 8) & 0xff)] as number) ^
+      (table[tableLength + ((high >>> 16) & 0xff)] as number) ^
+      (table[high >>> 24] as number);
   }
-  for (; at < end; at++) crc = (crc >>> 8) ^ (t0[(crc ^ (bytes[at] as number)) & 0xff] as number);
+  for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ (bytes[at] as number)) & 0xff] as number);
   return ~crc >>> 0;
 }
 
-type Tables = readonly [Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array];
-
-function makeTables(): Tables {
-  const first = new Int32Array(256);
-  for (let byte = 0; byte < 256; byte++) {
+/** Table n is for a byte with n bytes behind it. */
+function makeTables(): Int32Array {
+  const tables = new Int32Array(8 * tableLength);
+  for (let byte = 0; byte < tableLength; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? polynomial : 0);
-    first[byte] = crc;
+    tables[byte] = crc;
   }
-  const next = (before: Int32Array): Int32Array => before.map((crc) => (crc >>> 8) ^ (first[crc & 0xff] as number));
-  const second = next(first);
-  const third = next(second);
-  const fourth = next(third);
-  const fifth = next(fourth);
-  const sixth = next(fifth);
-  const seventh = next(sixth);
-  return [first, second, third, fourth, fifth, sixth, seventh, next(seventh)];
+  for (let at = tableLength; at < tables.length; at++) {
+    const before = tables[at - tableLength] as number;
+    tables[at] = (before >>> 8) ^ (tables[before & 0xff] as number);
+  }
+  return tables;
 }

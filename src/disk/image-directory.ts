@@ -7,13 +7,15 @@ import { randomInt } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { unreachable } from '../base/assert.ts';
+import type { ImageDamage } from '../state/image-verifier.ts';
 import { Machine } from '../state/machine.ts';
+import { MachineLoader } from '../state/machine-loader.ts';
+import type { ImageRecord } from '../store/image.ts';
 import type { WalIdentity } from '../store/wal-format.ts';
 import { DataDirError } from './data-dir-error.ts';
 import { isThere, makeDirectory, readIfThere, removeTree, replaceFile, syncDirectory } from './durable.ts';
 import { LevelImage } from './level-image.ts';
 import { levelTrouble } from './level-trouble.ts';
-import { PackedRecords } from './packed-records.ts';
 import { idText, openSealed, seal } from './sealed-text.ts';
 import { damagedTable } from './table-check.ts';
 
@@ -46,9 +48,7 @@ export async function readImage(directory: string, identity: WalIdentity): Promi
   let image: LevelImage | undefined;
   try {
     image = await LevelImage.open(directory);
-    const records = await PackedRecords.of(image.scan());
-    const seed = randomInt(2 ** 32);
-    const machine = records.count === 0 ? new Machine(seed) : Machine.load(records, seed);
+    const machine = await loaded(image.scan());
     if (machine instanceof Machine) return { type: 'good', image, machine };
     await image.close();
     return lost(machine.what);
@@ -68,6 +68,21 @@ export async function readImage(directory: string, identity: WalIdentity): Promi
         return unreachable(kind);
     }
   }
+}
+
+/** The state that the records hold; an image that was never written holds none. */
+async function loaded(chunks: AsyncIterable<readonly ImageRecord[]>): Promise<Machine | ImageDamage> {
+  const seed = randomInt(2 ** 32);
+  const loader = new MachineLoader(seed);
+  let isEmpty = true;
+  for await (const chunk of chunks) {
+    for (const record of chunk) {
+      const damage = loader.add(record);
+      if (damage !== undefined) return damage;
+      isEmpty = false;
+    }
+  }
+  return isEmpty ? new Machine(seed) : loader.finish();
 }
 
 /**

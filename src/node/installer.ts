@@ -7,14 +7,16 @@ import { assert } from '../base/assert.ts';
 import { snapshotStepsPerTurnMax } from '../base/limits.ts';
 import type { SnapshotHead } from '../raft/message.ts';
 import type { Raft } from '../raft/raft.ts';
+import type { ImageDamage } from '../state/image-verifier.ts';
 import { Machine } from '../state/machine.ts';
+import { loadingMachine } from '../state/machine-loader.ts';
 import type { Index } from '../store/entry.ts';
 import type { ImageRecord } from '../store/image.ts';
 import type { Ports } from './ports.ts';
 
 interface Loading {
   readonly head: SnapshotHead;
-  readonly steps: ReturnType<typeof Machine.loading>;
+  readonly steps: ReturnType<typeof loadingMachine>;
 }
 
 interface Staged {
@@ -51,7 +53,7 @@ export class Installer {
   staged(head: SnapshotHead, records: Iterable<ImageRecord>): void {
     assert(this.#installing === undefined, 'R11: the host stages nothing while it installs');
     this.#staged = undefined;
-    this.#loading = { head, steps: Machine.loading(records, this.#seed) };
+    this.#loading = { head, steps: loadingMachine(records, this.#seed) };
   }
 
   /** Once a turn. Begins when neither image (`imageWriting`) nor log has a write on its way. */
@@ -95,7 +97,7 @@ export class Installer {
   }
 
   /** An image that does not load is refused as a value: it came from outside. */
-  #loaded(head: SnapshotHead, machine: ReturnType<typeof Machine.load>): void {
+  #loaded(head: SnapshotHead, machine: Machine | ImageDamage): void {
     const { index, term } = head.meta;
     if (machine instanceof Machine && machine.appliedIndex === index && machine.appliedTerm === term)
       this.#staged = { head, machine };

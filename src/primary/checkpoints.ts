@@ -46,7 +46,7 @@ export class Checkpoints {
     this.#decisions = decisions;
     this.#expiry = expiry;
     this.#refilledMs = nowMs;
-    this.#wheel = new Wheel(nowMs, Math.ceil(table.slotCount * 1.1));
+    this.#wheel = new Wheel(nowMs);
   }
 
   /** Leases whose record is due and waits for its turn. */

@@ -4,6 +4,7 @@
  * at a time per lease, whence never more than one checkpoint pending (L7) and never an expire beside a clear.
  */
 import { assert } from '../base/assert.ts';
+import { Float64Column, Uint8Column } from '../base/columns.ts';
 import type { LeaseId } from '../state/command.ts';
 import type { Term } from '../store/entry.ts';
 
@@ -15,45 +16,34 @@ const CODES = { expire: 1, checkpoint: 2, clear: 3 } as const;
 
 /** By slot: what is decided, and for which stamp. */
 export class Decisions {
-  #codes = new Uint8Array(0);
-  #stamps = new Float64Array(0);
+  readonly #codes = new Uint8Column();
+  readonly #stamps = new Float64Column();
 
   /** True while anything is decided about the lease in this slot. */
   has(slot: number): boolean {
-    return (this.#codes[slot] ?? NONE) !== NONE;
+    return this.#codes.get(slot) !== NONE;
   }
 
   /** Notes a decision about a lease that has none. */
   make(slot: number, decision: Decision, stamp: number): void {
     assert(!this.has(slot), 'L7: two decisions about one lease at once');
-    this.#grow(slot);
-    this.#codes[slot] = CODES[decision];
-    this.#stamps[slot] = stamp;
+    this.#codes.set(slot, CODES[decision]);
+    this.#stamps.set(slot, stamp);
   }
 
   /** Lifts a decision that was applied, or dropped, or never proposed. False if it was about another life of the slot. */
   lift(slot: number, decision: Decision, stamp: number): boolean {
-    if (this.#codes[slot] !== CODES[decision] || this.#stamps[slot] !== stamp) return false;
-    this.#codes[slot] = NONE;
+    if (this.#codes.get(slot) !== CODES[decision] || this.#stamps.get(slot) !== stamp) return false;
+    this.#codes.set(slot, NONE);
     return true;
   }
 
   /** The lease ended: what was decided about it can do nothing any more. Returns true if that was an expire. */
   ended(slot: number): boolean {
-    const expired = this.#codes[slot] === CODES.expire;
-    if (slot < this.#codes.length) this.#codes[slot] = NONE;
+    if (!this.has(slot)) return false;
+    const expired = this.#codes.get(slot) === CODES.expire;
+    this.#codes.set(slot, NONE);
     return expired;
-  }
-
-  #grow(slot: number): void {
-    if (slot < this.#codes.length) return;
-    const length = Math.max(1024, slot + 1, Math.ceil(this.#codes.length * 1.5));
-    const codes = new Uint8Array(length);
-    codes.set(this.#codes);
-    this.#codes = codes;
-    const stamps = new Float64Array(length);
-    stamps.set(this.#stamps);
-    this.#stamps = stamps;
   }
 }
 

@@ -25,7 +25,7 @@ export class Expiry {
   constructor(table: LeaseTable, decisions: Decisions, nowMs: number) {
     this.#table = table;
     this.#decisions = decisions;
-    this.#wheel = new Wheel(nowMs, Math.ceil(table.slotCount * 1.1));
+    this.#wheel = new Wheel(nowMs);
   }
 
   /** Of a tracked lease; 0 if there is none yet. */

@@ -38,7 +38,7 @@ export const LEASE_PAGE_KEY_BYTES = 5;
 export const LEASE_PAGE_HEAD_BYTES = LEASE_PAGE_KEY_BYTES + 4;
 export const LEASE_BYTES = 32;
 /** Slots from here on are in no image: far beyond what fits in memory, but not beyond what a bad page could name. */
-const LEASE_SLOTS_MAX = 2 ** 28;
+const LEASE_SLOTS_MAX = 2 ** 27;
 /** Bytes of a version's key. */
 export const VERSION_KEY_BYTES = 13;
 const VERSION_HEAD_BYTES = VERSION_KEY_BYTES + 28;

@@ -7,7 +7,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import type { Entry, Index, Term } from '../store/entry.ts';
-import type { ImageBatch, ImageOp, ImageRecord } from '../store/image.ts';
+import type { ImageBatch, ImageOp } from '../store/image.ts';
 import { Alarms } from './alarms.ts';
 import { unpackCommands } from './codec.ts';
 import type { Command, LeaseId, Range, Txn } from './command.ts';
@@ -16,7 +16,6 @@ import { RecordSum } from './digest.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
 import type { History } from './history.ts';
 import { type ImageMeta, type MemberRecord, metaRecord, sealed, type VersionRecord } from './image-records.ts';
-import { ImageDamage, ImageVerifier } from './image-verifier.ts';
 import { KeyIndex } from './key-index.ts';
 import { Kv, type Refused, refused } from './kv.ts';
 import { applyCheckpoint, applyClear, applyExpire, applyGrant, applyRevoke, type LeaseObserver } from './lease.ts';
@@ -45,42 +44,6 @@ export class Machine {
   constructor(seed?: number) {
     this.lessor = new Lessor(seed);
     this.#kv = new Kv(this.#revisions, new KeyIndex(), this.lessor);
-  }
-
-  /** The state an image holds, or what is wrong with the image. Checks everything: order, checksums, digest, references. */
-  static load(records: Iterable<ImageRecord>, seed?: number): Machine | ImageDamage {
-    const steps = Machine.loading(records, seed);
-    let step = steps.next();
-    while (step.done !== true) step = steps.next();
-    return step.value;
-  }
-
-  /** As `load`, in steps of about a record, for whom a large image would keep too long at once. Give it up anywhere. */
-  static *loading(records: Iterable<ImageRecord>, seed?: number): Generator<void, Machine | ImageDamage> {
-    const machine = new Machine(seed);
-    const verifier = new ImageVerifier();
-    const versions: VersionRecord[] = [];
-    const members: MemberRecord[] = [];
-    for (const record of records) {
-      const read = verifier.read(record);
-      if (read instanceof ImageDamage) return read;
-      if (read.type === 'lease') {
-        if (!machine.lessor.restore(read)) return new ImageDamage('a lease is out of bounds, or is there twice');
-      } else if (read.type === 'version') versions.push(read);
-      else if (read.type === 'member') members.push(read);
-      else if (read.type === 'alarms') machine.alarms.restore(read.raised);
-      yield;
-    }
-    const meta = verifier.finish();
-    if (meta instanceof ImageDamage) return meta;
-    if (!machine.#restoreMeta(meta)) return new ImageDamage('a sweep stands where nothing is');
-    if (!machine.lessor.restored(meta.stamps, verifier.sums.lease))
-      return new ImageDamage('a lease has a stamp that was never given out');
-    if (!(yield* machine.#kv.restoring(versions, verifier.sums.version)))
-      return new ImageDamage('key records do not fit together');
-    for (const member of members) machine.#members.restore(member);
-    assert(machine.digest() === meta.digest, 'D3: a restored state has the digest of its image');
-    return machine;
   }
 
   // ── what it stands at ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,7 +174,8 @@ export class Machine {
     return { ops, appliedIndex };
   }
 
-  #restoreMeta(meta: ImageMeta): boolean {
+  /** Takes over what the meta record says; false if a sweep stands where nothing is. For `MachineLoader`, as those below. */
+  restoreMeta(meta: ImageMeta): boolean {
     this.#appliedIndex = meta.appliedIndex;
     this.#appliedTerm = meta.appliedTerm;
     this.#takenIndex = meta.appliedIndex;
@@ -219,6 +183,15 @@ export class Machine {
     this.#revisions.restore(meta.revision, meta.compactRevision);
     this.#kv.swept.addSum(RecordSum.fromHex(meta.swept));
     return this.compaction.restore(meta.sweep);
+  }
+
+  /** As `Kv.restoring`. */
+  restoringKeys(versions: readonly VersionRecord[], sum: RecordSum): Generator<void, boolean> {
+    return this.#kv.restoring(versions, sum);
+  }
+
+  restoreMember(member: MemberRecord): void {
+    this.#members.restore(member);
   }
 
   // ── apply ────────────────────────────────────────────────────────────────────────────────────────────────────────────

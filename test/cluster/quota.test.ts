@@ -11,6 +11,7 @@ import { readSnapshotHead } from '../../src/base/snapshot-head.ts';
 import { bigintOf, int64Of, numberOf } from '../../src/rpc/int64.ts';
 import { wire } from '../../src/rpc/messages.ts';
 import { Machine } from '../../src/state/machine.ts';
+import { loadMachine } from '../../src/state/machine-loader.ts';
 import type { ImageRecord } from '../../src/store/image.ts';
 import { tool } from '../cli/run-tool.ts';
 import { bytes } from '../rpc/wire-client.ts';
@@ -220,7 +221,7 @@ test('under load: a snapshot holds all that was acknowledged, hashes agree, and 
     expect(saved.length % 512).toBe(32);
     const head = readSnapshotHead(saved.toString('latin1', 0, 512));
     if (typeof head === 'string') throw new Error(head);
-    const restored = Machine.load(recordsOf(saved, head.bytes));
+    const restored = loadMachine(recordsOf(saved, head.bytes));
     if (!(restored instanceof Machine)) throw new Error(restored.what);
     expect([restored.digest(), restored.revision]).toEqual([head.digest, head.revision]);
     expect(restored.leaseKeys(lease)).toHaveLength(40);

@@ -15,7 +15,7 @@ import { readImage } from '../../src/disk/image-directory.ts';
 import { KnownBoots } from '../../src/disk/known-boots.ts';
 import { seal } from '../../src/disk/sealed-text.ts';
 import { initialLog } from '../../src/raft/membership.ts';
-import { Machine } from '../../src/state/machine.ts';
+import { MachineLoader } from '../../src/state/machine-loader.ts';
 import { scratchDirectory } from './scratch.ts';
 import {
   boot,
@@ -247,7 +247,7 @@ describe('the image', () => {
 
 test('a mistake of our own while the image is read never passes for damage of it', async () => {
   const paths = await copyOf(originals.whole);
-  const load = vi.spyOn(Machine, 'load').mockImplementation(() => {
+  const load = vi.spyOn(MachineLoader.prototype, 'finish').mockImplementation(() => {
     throw new TypeError('a mistake');
   });
   await expect(boot(paths)).rejects.toThrow('a mistake');

@@ -7,6 +7,7 @@ import { LevelImage } from '../../src/disk/level-image.ts';
 import { openSnapshotFile, snapshotPieceBytes } from '../../src/disk/snapshot-file.ts';
 import { ImageUnreadable } from '../../src/disk/snapshot-read.ts';
 import { Machine } from '../../src/state/machine.ts';
+import { loadMachine } from '../../src/state/machine-loader.ts';
 import type { ImageBatch, ImageRecord } from '../../src/store/image.ts';
 import { scratchDirectory } from './scratch.ts';
 import { entryAt, machineAt } from './small-member.ts';
@@ -61,7 +62,7 @@ describe('a snapshot file', () => {
     expect(body.subarray(512 + head.bytes).every((byte) => byte === 0)).toBe(true);
     const records = recordsOf(body, head.bytes);
     expect(records.length).toBe(head.records);
-    const restored = Machine.load(records);
+    const restored = loadMachine(records);
     if (!(restored instanceof Machine)) throw new Error(restored.what);
     expect(restored.digestAtIndex()).toEqual(machine.digestAtIndex());
   });
@@ -80,7 +81,7 @@ describe('a snapshot file', () => {
     await file.close();
     await image.close();
     const body = Buffer.concat(pieces);
-    const restored = Machine.load(recordsOf(body, file.head.bytes));
+    const restored = loadMachine(recordsOf(body, file.head.bytes));
     if (!(restored instanceof Machine)) throw new Error(restored.what);
     expect([restored.appliedIndex, restored.digest()]).toEqual([300, digest]);
   });

@@ -73,14 +73,14 @@ export const storageMutants: readonly Mutant[] = [
       ...lateMeta,
       edit('src/state/image-verifier.ts', 'if (digest !== meta.digest)', "if (digest === '')"),
       edit(
-        machine,
+        'src/state/machine-loader.ts',
         "assert(machine.digest() === meta.digest, 'D3: a restored state has the digest of its image');",
         '',
       ),
       edit(
         'src/state/kv.ts',
-        'return this.history.isWhole && this.#restoreAttachments();',
-        'return this.#restoreAttachments();',
+        'return this.history.isWhole && (yield* this.#restoringAttachments());',
+        'return yield* this.#restoringAttachments();',
       ),
     ],
     caughtBy: ['V4', 'D3', 'D1', 'R11'],

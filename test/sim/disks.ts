@@ -12,6 +12,7 @@ import type { RaftRestored } from '../../src/raft/options.ts';
 import type { SnapshotMeta } from '../../src/raft/types.ts';
 import { ImageDamage } from '../../src/state/image-verifier.ts';
 import { Machine } from '../../src/state/machine.ts';
+import { loadMachine } from '../../src/state/machine-loader.ts';
 import type { Index, WriteGroup } from '../../src/store/entry.ts';
 import type { ImageBatch, ImageRecord } from '../../src/store/image.ts';
 import { MemoryImage, type MemoryImageCopy } from '../../src/store/memory-image.ts';
@@ -232,7 +233,7 @@ export class SimDisks {
     if (this.imageUnreadable) return new ImageDamage('it cannot be read');
     if (this.imageGeneration !== this.generation) return new ImageDamage('it is of another generation');
     const records = this.image.scan();
-    return records.length === 0 ? new Machine() : Machine.load(records);
+    return records.length === 0 ? new Machine() : loadMachine(records);
   }
 
   #restored(loaded: LoadedLog, machine: Machine, lost: boolean): RaftRestored {

@@ -5,8 +5,7 @@
 import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
 import type { Compact, DeleteRange, Grant, LeaseId, Put, Range, Revoke, Txn } from '../../src/state/command.ts';
 import type { EventView } from '../../src/state/history.ts';
-import type { AppliedCommand } from '../../src/state/outcome.ts';
-import type { Outcome, RangeResult, Refusal } from '../../src/state/outcome.ts';
+import type { AppliedCommand, Outcome, RangeResult, Refusal } from '../../src/state/outcome.ts';
 import type { Entry } from '../../src/store/entry.ts';
 
 /** What a client asked for, with real ids, keys and values. Values of puts are unique in a run. */

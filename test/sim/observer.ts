@@ -5,8 +5,7 @@
 import type { Node } from '../../src/node/node.ts';
 import type { PeerMessage } from '../../src/node/peer-message.ts';
 import type { EventView } from '../../src/state/history.ts';
-import type { AppliedCommand } from '../../src/state/outcome.ts';
-import type { Outcome } from '../../src/state/outcome.ts';
+import type { AppliedCommand, Outcome } from '../../src/state/outcome.ts';
 import type { Entry, HardState, Index, LogBase, MemberId, Term, WriteGroup } from '../../src/store/entry.ts';
 import type { CallRecord, LockRecord, WatchRecord } from './history.ts';
 import type { Fault } from './schedule.ts';

@@ -5,6 +5,7 @@ import { encodeCommand, packCommands } from '../../src/state/codec.ts';
 import type { Alarm, AlarmKind, Command } from '../../src/state/command.ts';
 import { growthBytes } from '../../src/state/growth.ts';
 import { Machine } from '../../src/state/machine.ts';
+import { loadMachine } from '../../src/state/machine-loader.ts';
 import type { Outcome } from '../../src/state/outcome.ts';
 import { bytes, compare, del, Feeder, put, range, txn } from './commands.ts';
 
@@ -53,7 +54,7 @@ describe('a raised alarm', () => {
     feeder.do(alarm('activate', 9n));
     const batch = feeder.machine.takeImageBatch();
     const records = (batch?.ops ?? []).map(({ key, value }) => ({ key, value: value as Uint8Array }));
-    const restored = Machine.load(records.sort((a, b) => Buffer.compare(a.key, b.key)));
+    const restored = loadMachine(records.sort((a, b) => Buffer.compare(a.key, b.key)));
     if (!(restored instanceof Machine)) throw new Error(restored.what);
     const payload = packCommands([
       encodeCommand({ origin: { member: 1n, boot: 1, seq: 1 }, command: alarm('deactivate', 9n) }),

@@ -7,8 +7,7 @@ import type { Prng } from '../../src/base/prng.ts';
 import { encodeCommand, packCommands } from '../../src/state/codec.ts';
 import type { Command, Compare, DeleteRange, Put, Range, StampedLease, Txn, TxnOp } from '../../src/state/command.ts';
 import type { LeaseObserver, Machine } from '../../src/state/machine.ts';
-import type { AppliedCommand } from '../../src/state/outcome.ts';
-import type { Outcome } from '../../src/state/outcome.ts';
+import type { AppliedCommand, Outcome } from '../../src/state/outcome.ts';
 import type { Position } from '../../src/state/revision.ts';
 import type { Entry } from '../../src/store/entry.ts';
 

@@ -8,6 +8,7 @@ import { Prng } from '../../src/base/prng.ts';
 import { type ImageMeta, metaRecord, sealed } from '../../src/state/image-records.ts';
 import { ImageDamage, ImageVerifier } from '../../src/state/image-verifier.ts';
 import { Machine } from '../../src/state/machine.ts';
+import { loadMachine } from '../../src/state/machine-loader.ts';
 import type { DoneResult, Outcome } from '../../src/state/outcome.ts';
 import { stateDigest } from '../../src/state/state-digest.ts';
 import { Hub } from '../../src/watch/hub.ts';
@@ -271,7 +272,7 @@ describe('the state', () => {
       const other = { ...meta, ...change };
       const { lease, version, member } = verifier.sums;
       const record = sealed(metaRecord({ ...other, digest: stateDigest([lease, version, member], other) }));
-      const machine = Machine.load([record, ...image.records().slice(1)]);
+      const machine = loadMachine([record, ...image.records().slice(1)]);
       return machine instanceof ImageDamage ? machine.what : 'good';
     };
     expect(loaded({})).toBe('good');

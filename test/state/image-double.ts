@@ -1,6 +1,7 @@
 /** An image's disk as a sorted Map: batches go in, records come out in key order. */
 import { compareBytes } from '../../src/base/bytes.ts';
 import { Machine } from '../../src/state/machine.ts';
+import { loadMachine } from '../../src/state/machine-loader.ts';
 import type { ImageBatch, ImageRecord } from '../../src/store/image.ts';
 
 export class ImageDouble {
@@ -24,7 +25,7 @@ export class ImageDouble {
 
   /** The machine it holds; fails if it is damaged. */
   load(): Machine {
-    const loaded = Machine.load(this.records());
+    const loaded = loadMachine(this.records());
     if (!(loaded instanceof Machine)) throw new Error(`the image is damaged: ${loaded.what}`);
     return loaded;
   }

@@ -5,6 +5,7 @@ import type { Command } from '../../src/state/command.ts';
 import { Opener, sealed } from '../../src/state/image-records.ts';
 import { ImageDamage, verifyRecords } from '../../src/state/image-verifier.ts';
 import { Machine } from '../../src/state/machine.ts';
+import { loadMachine } from '../../src/state/machine-loader.ts';
 import type { ImageRecord } from '../../src/store/image.ts';
 import { bytes, Feeder, INT64_MIN, put, randomLog, text } from './commands.ts';
 import { ImageDouble } from './image-double.ts';
@@ -34,7 +35,7 @@ function imageOf(machine: Machine): ImageDouble {
 }
 
 const damageOf = (records: Iterable<ImageRecord>): string => {
-  const [loaded, verified] = [Machine.load(records), verifyRecords(records)];
+  const [loaded, verified] = [loadMachine(records), verifyRecords(records)];
   expect(verified instanceof ImageDamage).toBe(loaded instanceof ImageDamage);
   return loaded instanceof ImageDamage ? loaded.what : 'none';
 };
@@ -173,7 +174,7 @@ describe('pages of leases', () => {
     const again = Buffer.from(open.bytes);
     again.writeUInt32BE(1, 1);
     const twice = sealed({ bytes: again, keyLength: open.keyLength });
-    const loaded = Machine.load([meta, first, twice]);
+    const loaded = loadMachine([meta, first, twice]);
     expect(loaded instanceof ImageDamage && loaded.what).toContain('twice');
   });
 });
@@ -183,7 +184,7 @@ describe('damage', () => {
 
   it('is not seen where there is none', () => {
     expect(damageOf(records)).toBe('none');
-    expect(Machine.load(records)).toBeInstanceOf(Machine);
+    expect(loadMachine(records)).toBeInstanceOf(Machine);
   });
 
   it('is found in every bit of every record', () => {

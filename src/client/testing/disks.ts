@@ -11,6 +11,7 @@ import type { SnapshotHead } from '../../raft/message.ts';
 import type { SnapshotMeta } from '../../raft/types.ts';
 import { ImageDamage } from '../../state/image-verifier.ts';
 import { Machine } from '../../state/machine.ts';
+import { loadMachine } from '../../state/machine-loader.ts';
 import type { Index, LogBase, MemberId, WriteGroup } from '../../store/entry.ts';
 import type { ImageRecord } from '../../store/image.ts';
 import { MemoryImage } from '../../store/memory-image.ts';
@@ -51,7 +52,7 @@ export class Disks {
     this.boot++;
     const records = this.image.scan();
     const seed = this.#prng.uint32();
-    const machine = records.length === 0 ? new Machine(seed) : Machine.load(records);
+    const machine = records.length === 0 ? new Machine(seed) : loadMachine(records);
     if (machine instanceof ImageDamage) throw machine;
     const opened = MemoryWal.open(this.wal.files, { identity: this.#identity, lastAtLeast: machine.appliedIndex });
     if (opened.type === 'damage') throw new Error(`the log of a member is damaged: ${opened.file}: ${opened.what}`);
