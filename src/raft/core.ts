@@ -57,6 +57,8 @@ export class Core {
 
   electionElapsed = 0;
   timeoutTicks = 0;
+  /** Ticks left in which we campaign in haste: the connection to the leader broke less than an election timeout ago. */
+  hurryTicks = 0;
   campaign: Campaign | undefined = undefined;
   leading: Leading | undefined = undefined;
   readonly tickets: Tickets;

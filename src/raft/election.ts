@@ -1,7 +1,8 @@
 /**
  * Elections: pre-vote always, one vote a term, log up to date or no vote (Raft thesis §3.4, §3.6.1, §9.6). A follower that
  * hears from a leader refuses to take part (§4.2.3), unless that leader itself asked for the campaign. A candidate counts
- * its own vote only when that is on disk, and asks for others only then. Invariants: R1, R4, R6, R10.
+ * its own vote only when that is on disk, and asks for others only then. A lost connection to the leader is asked about at once
+ * (docs/decisions/0025). Invariants: R1, R4, R6, R10, V1, V11.
  */
 import type { MemberId, Term } from '../store/entry.ts';
 import { NO_MEMBER } from '../store/entry.ts';
@@ -13,15 +14,24 @@ import { tally } from './quorum.ts';
 /** One tick of a member that does not lead. */
 export function tickElection(core: Core): void {
   core.electionElapsed++;
+  if (core.hurryTicks > 0) core.hurryTicks--;
   if (core.electionElapsed < core.timeoutTicks || !core.promotable) return;
   beginPreVote(core);
 }
 
-/** The connection to the leader broke: forget it and campaign soon, at random so that not all do at once. */
+/**
+ * The connection to the leader broke: it is dead, or only the connection is. Forgets it and asks for leave to campaign in this very
+ * step; whoever still hears the leader keeps silent, and we ask again soon, for an election timeout. Another loss within that time
+ * has us ask no sooner than the next tick, so that a connection that comes and goes costs others a question a tick at most.
+ */
 export function leaderLinkLost(core: Core): void {
   core.setLeader(NO_MEMBER);
-  core.electionElapsed = 0;
-  core.timeoutTicks = Math.floor(core.random() * (core.electionTicks / 3 + 1));
+  if (core.hurryTicks > 0 || !core.promotable) {
+    campaignSoon(core);
+    return;
+  }
+  core.hurryTicks = core.electionTicks;
+  beginPreVote(core);
 }
 
 /** Does a leader live, as far as we know? Then nobody gets a vote of us in a newer term. */
@@ -32,6 +42,7 @@ export function hearsLeader(core: Core): boolean {
 export function onPreVote(core: Core, message: PreVote): void {
   if (message.term > core.term && hearsLeader(core)) return;
   const granted = message.term > core.term && core.log.isUpToDate(message.lastIndex, message.lastTerm);
+  if (granted && outranks(core, message)) makeWay(core);
   const term = granted ? message.term : core.term;
   core.send({ type: 'preVoteReply', from: core.id, to: message.from, term, granted });
 }
@@ -63,8 +74,11 @@ export function onVoteReply(core: Core, message: VoteReply): void {
     if (message.granted) core.refuse('a vote that was not asked for');
     return;
   }
-  if (!campaign.votes.has(message.from)) campaign.votes.set(message.from, message.granted);
+  const told = campaign.votes.has(message.from);
+  if (!told) campaign.votes.set(message.from, message.granted);
   countBallot(core);
+  // Two campaign in one term, and neither may win it: a whole election timeout would be long for that.
+  if (!told && !message.granted && core.campaign === campaign) campaignSoon(core);
 }
 
 /** The leader hands over to us (Raft thesis §3.10): no pre-vote, and the others may vote although they hear it. */
@@ -84,11 +98,34 @@ function beginPreVote(core: Core): void {
   core.setLeader(NO_MEMBER);
   core.role = 'preCandidate';
   core.campaign = { votes: new Map([[core.id, true]]), transfer: false };
-  core.resetElectionTimer();
+  if (core.hurryTicks > 0) campaignSoon(core);
+  else core.resetElectionTimer();
   const { lastIndex, lastTerm } = core.log;
   const term: Term = core.term + 1;
   askVoters(core, (to) => core.send({ type: 'preVote', from: core.id, to, term, lastIndex, lastTerm }));
   countBallot(core);
+}
+
+/** Who has lost a leader or a ballot asks (again) within a third of an election timeout, at random so that not all do at once. */
+function campaignSoon(core: Core): void {
+  core.electionElapsed = 0;
+  core.timeoutTicks = 1 + Math.floor((core.random() * core.electionTicks) / 3);
+}
+
+/**
+ * All that lost the leader ask at the same moment, would all get leave, and each would keep its vote for itself. So of two that ask,
+ * one gives up: the one with the older log, with equal logs the one with the lower id.
+ */
+function outranks(core: Core, { from, lastIndex, lastTerm }: PreVote): boolean {
+  if (core.role !== 'preCandidate') return false;
+  return lastTerm !== core.log.lastTerm || lastIndex !== core.log.lastIndex || from > core.id;
+}
+
+/** Gives up asking, for a whole tick at least: whoever outranks us may not come through either. */
+function makeWay(core: Core): void {
+  core.becomeFollower(core.term, NO_MEMBER);
+  campaignSoon(core);
+  core.timeoutTicks++;
 }
 
 function becomeCandidate(core: Core, transfer: boolean): void {

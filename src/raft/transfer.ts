@@ -41,13 +41,15 @@ export function tickTransfer(core: Core, leading: Leading): void {
   if (core.diskStuck) beginTransfer(core, NO_MEMBER);
 }
 
+/** Of those that can: one whose connection has not just broken, and of these the one that holds most. */
 function furthest(core: Core, leading: Leading): MemberId | undefined {
   let best: MemberId | undefined;
-  let bestMatch = -1;
+  let bestRank = -1;
   for (const [member, progress] of leading.followers) {
-    if (!isVoter(core.configuration, member) || !canTakeOver(core, progress) || progress.match <= bestMatch) continue;
+    const rank = progress.match + (progress.state === 'replicate' ? core.log.lastIndex + 1 : 0);
+    if (!isVoter(core.configuration, member) || !canTakeOver(core, progress) || rank <= bestRank) continue;
     best = member;
-    bestMatch = progress.match;
+    bestRank = rank;
   }
   return best;
 }

@@ -193,6 +193,46 @@ export const raftMutants: readonly Mutant[] = [
     hunts: ['scenario:cut-off-follower-returns', 'sim:usual'],
   },
   {
+    id: 'M15b',
+    what: 'whoever loses the connection to its leader campaigns at once, without asking',
+    edits: [
+      edit(
+        election,
+        '  core.hurryTicks = core.electionTicks;\n  beginPreVote(core);',
+        '  core.hurryTicks = core.electionTicks;\n  becomeCandidate(core, false);',
+      ),
+    ],
+    caughtBy: ['R10'],
+    hunts: ['scenario:link-flaps', 'sim:usual'],
+  },
+  {
+    id: 'M15c',
+    what: 'a lost connection to the leader is found out by the election timeout only',
+    edits: [
+      edit(
+        election,
+        '  core.setLeader(NO_MEMBER);\n  if (core.hurryTicks > 0 || !core.promotable) {',
+        '  if (core.term > 0) return;\n  if (core.hurryTicks > 0 || !core.promotable) {',
+      ),
+    ],
+    caughtBy: ['V11'],
+    hunts: ['scenario:leader-dies'],
+  },
+  {
+    id: 'M15d',
+    what: 'two that ask for leave at the same moment both go on, and split the votes',
+    edits: [edit(election, '  if (granted && outranks(core, message)) makeWay(core);\n', '')],
+    caughtBy: ['V11'],
+    hunts: ['scenario:leader-dies'],
+  },
+  {
+    id: 'M15e',
+    what: 'every loss of a connection to the leader is asked about at once, however often it comes and goes',
+    edits: [edit(election, '  if (core.hurryTicks > 0 || !core.promotable) {', '  if (!core.promotable) {')],
+    caughtBy: ['V11'],
+    hunts: ['scenario:link-flaps'],
+  },
+  {
     id: 'M16',
     what: 'a snapshot is installed without looking whether it is newer than what is committed',
     edits: [

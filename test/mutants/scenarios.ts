@@ -1,5 +1,6 @@
 /** Scripted scenarios by name, each made for one kind of bug; they pass on the clean tree, and a mutant makes them fail. */
 import { shorterAppend } from '../raft/shorter-append.ts';
+import { leaderDies, linkFlaps } from '../sim/failover-scripts.ts';
 import { modelCases, runModelCase } from '../sim/lease-model-cases.ts';
 import { comesBackWhileItWaits, leapUnderWatches, streamFailsForGood, sweepOfALostTerm } from '../sim/rare-scripts.ts';
 import {
@@ -30,6 +31,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'handed-over-and-cut': handedOverAndCut,
   'longer-old-log': longerOldLog,
   'overtaken-by-a-snapshot': overtakenBySnapshot,
+  'leader-dies': leaderDies,
+  'link-flaps': linkFlaps,
   'asked-in-two-boots': askedInTwoBoots,
   'stream-fails-for-good': streamFailsForGood,
   'sweep-of-a-lost-term': sweepOfALostTerm,

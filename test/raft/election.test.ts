@@ -122,19 +122,95 @@ describe('election', () => {
     expect(patient.lastTo(2n, 'voteReply')?.granted).toBe(true);
   });
 
-  test('a lost link to the leader makes it campaign soon; a heartbeat before that calls it back', () => {
-    const member = new LoneMember(restored(3), 0.9);
+  test('a lost link to the leader has it ask at once, and raises no term; a heartbeat calls it back for good', () => {
+    const member = new LoneMember(restored(3), 0);
     member.hear(beatFrom(3n, 2));
     member.raft.linkLost(2n);
     expect(member.raft.leader).toBe(3n);
     member.raft.linkLost(3n);
-    expect(member.raft.leader).toBe(0n);
-    member.tick(3);
-    expect(member.raft.role).toBe('preCandidate');
+    expect([member.raft.role, member.raft.leader, member.raft.term]).toEqual(['preCandidate', 0n, 2]);
+    expect(member.turn().map(({ type, to }) => `${type} ${to}`)).toEqual(['preVote 2', 'preVote 3']);
     member.hear(beatFrom(3n, 2));
     expect([member.raft.role, member.raft.leader]).toEqual(['follower', 3n]);
-    member.tick(5);
-    expect(member.raft.role).toBe('follower');
+    expect(member.tick(9)).toEqual([]);
+    expect([member.raft.role, member.raft.leader]).toEqual(['follower', 3n]);
+  });
+
+  test('whoever finds no leave after a lost link asks again within a third of an election timeout, for one election timeout', () => {
+    const member = new LoneMember(restored(3), 0.999);
+    member.hear(beatFrom(3n, 2));
+    member.raft.linkLost(3n);
+    expect(member.turn()).toHaveLength(2);
+    const asks = Array.from({ length: 40 }, (_, tick) => tick + 1).filter(() => member.tick().length > 0);
+    expect(asks).toEqual([4, 8, 12, 31]);
+  });
+
+  test('a link that comes and goes costs the others a question a tick at most', () => {
+    const member = new LoneMember(restored(3), 0);
+    const flap = (): number => {
+      member.hear(beatFrom(3n, 2));
+      member.raft.linkLost(3n);
+      return member.turn().length;
+    };
+    expect([flap(), flap(), flap()]).toEqual([2, 0, 0]);
+    let asked = 0;
+    for (let tick = 0; tick < 10; tick++) {
+      for (let i = 0; i < 20; i++) asked += flap();
+      asked += member.tick().length;
+    }
+    expect(asked).toBeLessThanOrEqual(2 * 10);
+    expect(flap()).toBe(2);
+  });
+
+  test('who may not campaign asks nobody, whatever link is lost', () => {
+    const lost = restored(3, [], { base: { index: 1, term: 1 }, entries: [], applied: 0, needsSnapshot: true });
+    const member = new LoneMember(lost);
+    member.hear(beatFrom(3n, 2));
+    member.raft.linkLost(3n);
+    expect([member.turn(), member.tick(40)]).toEqual([[], []]);
+    expect([member.raft.role, member.raft.leader]).toEqual(['follower', 0n]);
+  });
+
+  test('of two that ask for the same term one makes way: the older log, with equal ones the lower id; it asks again soon', () => {
+    const asking = (): LoneMember => {
+      const member = new LoneMember(restored(3, [entry(2, 2)]), 0.999);
+      member.tick(20);
+      expect(member.raft.role).toBe('preCandidate');
+      return member;
+    };
+    const met = (from: bigint, lastIndex: number, lastTerm: number): LoneMember => {
+      const member = asking();
+      member.hear({ type: 'preVote', from, to: 1n, term: 3, lastIndex, lastTerm });
+      return member;
+    };
+    const said = (member: LoneMember) => [member.lastTo(2n, 'preVoteReply')?.granted, member.raft.role];
+    expect(said(met(2n, 2, 2))).toEqual([true, 'follower']);
+    expect(said(met(2n, 3, 2))).toEqual([true, 'follower']);
+    expect(said(met(2n, 1, 1))).toEqual([false, 'preCandidate']);
+    const high = new LoneMember(restored(3, [entry(2, 2)]), 0.999, 1, 3n);
+    high.tick(20);
+    high.hear({ type: 'preVote', from: 2n, to: 3n, term: 3, lastIndex: 2, lastTerm: 2 });
+    expect(said(high)).toEqual([true, 'preCandidate']);
+    high.hear({ type: 'preVote', from: 1n, to: 3n, term: 3, lastIndex: 3, lastTerm: 2 });
+    expect(high.raft.role).toBe('follower');
+    const madeWay = met(2n, 2, 2);
+    madeWay.hear({ type: 'preVoteReply', from: 3n, to: 1n, term: 3, granted: true });
+    expect(madeWay.raft.role).toBe('follower');
+    expect([madeWay.tick(4).length, madeWay.tick().length]).toEqual([0, 2]);
+  });
+
+  test('a candidate that is told no asks again soon; told it twice, it waits no longer for that', () => {
+    const member = new LoneMember(restored(5), 0.999);
+    member.tick(20);
+    for (const from of [2n, 3n]) member.hear({ type: 'preVoteReply', from, to: 1n, term: 2, granted: true });
+    const no = { type: 'voteReply', from: 2n, to: 1n, term: 2, granted: false } as const;
+    member.hear(no);
+    expect(member.raft.role).toBe('candidate');
+    member.tick(3);
+    member.hear(no);
+    expect([member.raft.role, member.raft.term]).toEqual(['candidate', 2]);
+    member.tick();
+    expect([member.raft.role, member.raft.term]).toEqual(['preCandidate', 2]);
   });
 
   test('late and foreign answers elect nobody', () => {

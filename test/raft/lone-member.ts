@@ -27,7 +27,7 @@ export function entry(index: Index, term: Term, text = `${index}/${term}`): Entr
   return { index, term, kind: 'commands', payload: Buffer.from(text) };
 }
 
-/** Member 1 of `count`, as it boots; `entries` come behind entry 1. */
+/** Member 1 (or another) of `count`, as it boots; `entries` come behind entry 1. */
 export function restored(
   count: number,
   entries: readonly Entry[] = [],
@@ -61,8 +61,8 @@ export class LoneMember {
   readonly writes: Ready['write'][] = [];
   writing = false;
 
-  constructor(from: RaftRestored, random = 0.1, boot = 1) {
-    this.raft = new Raft({ id: 1n, boot, electionTicks: 10, heartbeatTicks: 1, random: () => random }, from);
+  constructor(from: RaftRestored, random = 0.1, boot = 1, id = 1n) {
+    this.raft = new Raft({ id, boot, electionTicks: 10, heartbeatTicks: 1, random: () => random }, from);
     this.turn();
   }
 

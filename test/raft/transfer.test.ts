@@ -57,6 +57,18 @@ describe('transfer', () => {
     expect(lame.raft.transferTarget).toBe(3n);
   });
 
+  test('not to one whose connection has just broken, if there is another', () => {
+    const member = leader();
+    propose(member);
+    member.turn();
+    member.ack(3n, 3);
+    member.raft.linkLost(3n);
+    expect([member.raft.transfer(0n), member.raft.transferTarget]).toEqual([true, 2n]);
+    const alone = leader();
+    for (const from of [2n, 3n]) alone.raft.linkLost(from);
+    expect(alone.raft.transfer(0n)).toBe(true);
+  });
+
   test('who is told campaigns at once, past pre-vote; who may not campaign does not', () => {
     const told = { type: 'timeoutNow', from: 2n, to: 1n, term: 2 } as const;
     const beat = { type: 'heartbeat', from: 2n, to: 1n, term: 2, commit: 0, round: 0 } as const;

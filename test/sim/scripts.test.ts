@@ -1,5 +1,6 @@
 /** Scripted scenarios of the whole cluster: clean here, each fails with its mutant (`test/mutants`). */
 import { test } from 'vitest';
+import { leaderDies, linkFlaps } from './failover-scripts.ts';
 import {
   askedInTwoBoots,
   cutOffFollowerReturns,
@@ -15,7 +16,9 @@ const scripts = [
   askedInTwoBoots,
   cutOffFollowerReturns,
   handedOverAndCut,
+  leaderDies,
   leadersComeAndGo,
+  linkFlaps,
   longerOldLog,
   overtakenBySnapshot,
   renewedInTheLastSecond,

@@ -10,6 +10,8 @@ const stormyTicksMax = 4;
 
 export class Talk {
   readonly #countsAppends: boolean;
+  /** Questions for leave to campaign, since the world began. */
+  preVotes = 0;
   #sinceTick = 0;
   #stormyTicks = 0;
 
@@ -22,6 +24,7 @@ export class Talk {
   }
 
   sent({ type }: PeerMessage): void {
+    if (type === 'preVote') this.preVotes++;
     if (this.#countsAppends || (type !== 'append' && type !== 'appendReply')) this.#sinceTick++;
   }
 
