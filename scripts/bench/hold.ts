@@ -1,26 +1,28 @@
 /** A cluster that holds many leases: the memory of each member, and how soon it serves again after SIGKILL. */
 import { type MemberProcess, metric, type ProcessCluster, pause } from '../../test/cluster/processes.ts';
-import { inFlight, Line } from './client.ts';
+import { Line } from './client.ts';
+import { Connection } from './load/connection.ts';
+import { paths, requests } from './load/messages.ts';
+import { callAll } from './load/prepared.ts';
 import { progress, type Row, residentMib } from './row.ts';
 
 const ttlSeconds = 36_000;
 /** Memory is read this long after the last work. */
 const settleMs = 15_000;
 const restartMsMax = 120_000;
+const connectionCount = 24;
+const megabytesMax = 300;
+const againSecondsMax = 3;
 
 export async function hold(cluster: ProcessCluster, leases: number): Promise<Row> {
-  const lines = cluster.endpoints.map((endpoint) => new Line(endpoint));
-  const startMs = performance.now();
-  await inFlight(leases, 400, async (n) => {
-    await (lines[n % lines.length] as Line).grant(n, ttlSeconds);
-    if (n % 5_000 === 4_999) progress(`granted ${n + 1} leases`, n + 1 === leases || (n + 1) % 100_000 === 0);
-  });
-  const seconds = (performance.now() - startMs) / 1_000;
-  for (const line of lines) line.close();
+  const empty = largestRssBytes(cluster);
+  const seconds = await grantAll(cluster.endpoints, leases);
   const figures: Record<string, number> = { leases, grantsPerSecond: leases / seconds };
 
   await pause(settleMs);
   note(figures, 'rssMibHolding', cluster);
+  const holding = largestRssBytes(cluster);
+  figures['bytesPerLeaseMost'] = (holding - empty) / leases;
   // One member at a time dies, the leader last; then all at once.
   const leader = await cluster.leader();
   if (cluster.members.length > 1) {
@@ -31,7 +33,43 @@ export async function hold(cluster: ProcessCluster, leases: number): Promise<Row
   await again(figures, 'all', cluster.members, cluster.members[0] as MemberProcess, leases);
   await pause(settleMs);
   note(figures, 'rssMibAfterRestart', cluster);
-  return { road: `hold: ${leases} leases, ${cluster.members.length} members`, figures };
+  const megabytes = holding / 1e6;
+  const slowest = Math.max(
+    ...Object.entries(figures).flatMap(([name, value]) => (name.startsWith('secondsTo') ? [value] : [])),
+  );
+  return {
+    road: `hold: ${leases} leases, ${cluster.members.length} members`,
+    figures,
+    checks: [
+      { name: `no member takes more than ${megabytesMax} MB`, ok: megabytes <= megabytesMax, seen: megabytes },
+      { name: `a grant is served ${againSecondsMax} s after a restart`, ok: slowest <= againSecondsMax, seen: slowest },
+    ],
+  };
+}
+
+/** Through all endpoints, many at a time. Returns the seconds that it took. */
+export async function grantAll(endpoints: readonly string[], leases: number): Promise<number> {
+  const connections = Array.from({ length: connectionCount }, (_, n) => {
+    return new Connection(endpoints[n % endpoints.length] as string);
+  });
+  try {
+    await Promise.all(connections.map(({ ready }) => ready));
+    const grant = requests.grant(ttlSeconds);
+    const startMs = performance.now();
+    for (let granted = 0; granted < leases; ) {
+      const now = Math.min(leases - granted, 50_000);
+      await callAll(connections, paths.grant, () => grant, now);
+      granted += now;
+      progress(`granted ${granted} leases`, granted === leases);
+    }
+    return (performance.now() - startMs) / 1_000;
+  } finally {
+    for (const connection of connections) connection.close();
+  }
+}
+
+function largestRssBytes(cluster: ProcessCluster): number {
+  return Math.max(...cluster.members.map(({ pid }) => residentMib(pid))) * 2 ** 20;
 }
 
 /** Kills, starts, and waits until `asked` answers a linearizable read and a grant, and has every lease. */

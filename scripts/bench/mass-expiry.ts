@@ -11,6 +11,7 @@ import { progress, quantile, type Row, residentMib } from './row.ts';
 const deleteEvent = 1;
 const renewalStreams = 16;
 const renewalWindow = 64;
+const beyondMsMax = 2_000;
 
 interface Options {
   readonly leases: number;
@@ -54,6 +55,14 @@ export async function massExpiry(cluster: ProcessCluster, { leases, ttlSeconds }
     return {
       road: `mass-expiry: ${leases} leases, TTL ${ttlSeconds} s, ${cluster.members.length} members`,
       figures: { leases, notGone: left, ...figures, prefillSeconds, renewSeconds, largestRssMib: rss },
+      checks: [
+        { name: 'all are gone, none early', ok: left + figures.early === 0, seen: left + figures.early },
+        {
+          name: `none is gone later than ${beyondMsMax} ms after its deadline`,
+          ok: figures.beyondMarginMsMax <= beyondMsMax,
+          seen: figures.beyondMarginMsMax,
+        },
+      ],
     };
   } finally {
     for (const line of lines) line.close();
@@ -107,8 +116,16 @@ function deletesSeen(line: Line, seen: (n: number, ms: number) => void): Promise
   });
 }
 
+interface Lags {
+  readonly early: number;
+  readonly lateMsMedian: number;
+  readonly lateMsP99: number;
+  readonly lateMsMax: number;
+  readonly beyondMarginMsMax: number;
+}
+
 /** How long after its due moment each lease was gone; with the margin ρ of 1/500 that a lease lives longer on purpose, and without. */
-function lags(sent: Float64Array, answered: Float64Array, gone: Float64Array, ttlMs: number): Record<string, number> {
+function lags(sent: Float64Array, answered: Float64Array, gone: Float64Array, ttlMs: number): Lags {
   const late: number[] = [];
   let early = 0;
   for (let n = 0; n < gone.length; n++) {

@@ -1,8 +1,30 @@
 /** The command line of the roads that `npm run bench` measures on our own members. */
 import { parseArgs } from 'node:util';
 
-export const roads = ['short', 'mass-expiry', 'hold', 'unary', 'watch-fanout', 'renewals', 'client-hold'] as const;
+export const roads = [
+  'short',
+  'mass-expiry',
+  'hold',
+  'unary',
+  'watch-fanout',
+  'renewals',
+  'client-hold',
+  'failover-kill',
+  'failover-term',
+  'expiry-lag',
+  'keep-alive-cost',
+] as const;
 export type Road = (typeof roads)[number];
+
+/** What `absolute` stands for: those that something is wanted of, whatever etcd does. */
+const absolute: readonly Road[] = [
+  'expiry-lag',
+  'failover-kill',
+  'failover-term',
+  'mass-expiry',
+  'keep-alive-cost',
+  'hold',
+];
 
 export interface RoadOptions {
   readonly roads: readonly Road[];
@@ -18,7 +40,9 @@ export interface RoadOptions {
   readonly renew: 'both' | 'batch' | 'etcd';
   readonly api: 'lease' | 'keepAlive';
   readonly target: 'leasehold' | 'etcd';
-  readonly json: boolean;
+  readonly rounds: number;
+  readonly check: boolean;
+  readonly write: 'simple' | 'markdown' | 'json';
 }
 
 export const roadHelp = `Usage: npm run bench -- [road…] [flags]
@@ -26,16 +50,25 @@ export const roadHelp = `Usage: npm run bench -- [road…] [flags]
 
 Starts members as processes on free loopback ports, each road on fresh ones, and prints what it measured. Roads:
 
-  short         calls a second and their times: grant, put, time to live, read, keep-alive
-  mass-expiry   leases with a key each that fall due together: how late they are gone, and that none is early
-  hold          many leases held: memory of each member, and how soon they serve again after SIGKILL
-  unary         every unary call with 1 and with 64 clients: how many a second, and their times
-  watch-fanout  many watchers of the same keys, puts at a steady rate: events a second, how late, CPU of the members
-  renewals      many leases renewed over and over, one a message and 1,000 a message: CPU of the members for each
-  client-hold  one client process that keeps many leases: its CPU, memory and writes, whether they stay where they are, and what
-               becomes of the leases when the leader is killed; ends with checks, and with 1 if one fails
+  short            calls a second and their times: grant, put, time to live, read, keep-alive
+  mass-expiry      leases with a key each that fall due together: how late they are gone, and that none is early
+  hold             many leases held: memory of each member, and how soon they serve again after SIGKILL
+  unary            every unary call with 1 and with 64 clients: how many a second, and their times
+  watch-fanout     many watchers of the same keys, puts at a steady rate: events a second, how late, CPU of the members
+  renewals         many leases renewed over and over, one a message and 1,000 a message: CPU of the members for each
+  client-hold      one client process that keeps many leases: its CPU, memory and writes, whether they stay where they are, and
+                   what becomes of the leases when the leader is killed; ends with checks, and with 1 if one fails
+  failover-kill    the leader is killed, over and over: the time to the first grant through the others
+  failover-term    the same with SIGTERM
+  expiry-lag       leases that fall due one by one, and nothing else: how late each is seen to be gone
+  keep-alive-cost  what a renewal costs the members with 1,000, 10,000, 100,000 and 1,000,000 leases
+  absolute         all that something is wanted of: the four above, mass-expiry and hold
                                                                     (default: short and mass-expiry)
-  --leases=N    of mass-expiry and client-hold (default 100000), hold (default 1000000) or renewals (default 10000)
+
+  --rounds=N    of failover-kill and failover-term                  (default 20)
+  --check       exit with 1 if a row misses what is wanted of it
+  --leases=N    of mass-expiry and client-hold (default 100000), hold (default 1000000), renewals (default 10000), expiry-lag
+                (default 300), or the most of keep-alive-cost (default 1000000)
   --members=N   1, 3 or 5                                           (default 3)
   --ttl=S       of mass-expiry. Granting and renewing all must fit in half of it   (default 100)
                 Of client-hold                                    (default 60)
@@ -47,7 +80,7 @@ Starts members as processes on free loopback ports, each road on fresh ones, and
   --watchers=N  of watch-fanout, in all                             (default 1000)
   --streams=N   of watch-fanout, over all members                   (default 30)
   --rate=N      puts a second of watch-fanout                       (default 20)
-  -w json       one JSON object a row
+  -w HOW        simple, json: one object a row, or markdown: a table of what is wanted (default simple)
   --help
 
 LEASEBENCH=path of the Go load generator's binary: mass-expiry runs it as well, on fresh members, and prints its line.
@@ -84,6 +117,8 @@ function read(args: readonly string[]): RoadOptions | { readonly help: true } {
       watchers: { type: 'string', default: '1000' },
       streams: { type: 'string', default: '30' },
       rate: { type: 'string', default: '20' },
+      rounds: { type: 'string', default: '20' },
+      check: { type: 'boolean', default: false },
       'write-out': { type: 'string', short: 'w', default: 'simple' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -95,7 +130,7 @@ function read(args: readonly string[]): RoadOptions | { readonly help: true } {
   const minutes = Number(values.minutes);
   if (!(minutes > 0)) throw new Mistake('--minutes must be above 0');
   return {
-    roads: positionals.length === 0 ? ['short', 'mass-expiry'] : positionals.map(roadOf),
+    roads: positionals.length === 0 ? ['short', 'mass-expiry'] : positionals.flatMap(roadsOf),
     members: Number(oneOf('--members', values.members, ['1', '3', '5'])),
     leases: values.leases === undefined ? undefined : whole('leases', values.leases),
     ttlSeconds: values.ttl === undefined ? undefined : whole('ttl', values.ttl),
@@ -104,10 +139,12 @@ function read(args: readonly string[]): RoadOptions | { readonly help: true } {
     watchers: whole('watchers', values.watchers),
     streams: whole('streams', values.streams),
     rate: whole('rate', values.rate),
+    rounds: whole('rounds', values.rounds),
+    check: values.check,
     renew,
     api: oneOf('--api', values.api, ['lease', 'keepAlive']),
     target,
-    json: oneOf('-w', values['write-out'], ['simple', 'json']) === 'json',
+    write: oneOf('-w', values['write-out'], ['simple', 'markdown', 'json']),
   };
 }
 
@@ -117,10 +154,11 @@ function whole(name: string, text: string): number {
   return value;
 }
 
-function roadOf(word: string): Road {
+function roadsOf(word: string): readonly Road[] {
   const road = roads.find((each) => each === word);
-  if (road === undefined) throw new Mistake(`${word} is no road`);
-  return road;
+  if (road !== undefined) return [road];
+  if (word !== 'absolute') throw new Mistake(`${word} is no road`);
+  return absolute;
 }
 
 /** The word, if it is one of these. */

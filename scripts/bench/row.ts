@@ -6,6 +6,8 @@ import { loadavg } from 'node:os';
 export interface Row {
   readonly road: string;
   readonly figures: Readonly<Record<string, number>>;
+  /** What is wanted of them. */
+  readonly checks?: readonly Check[];
 }
 
 /** Something that must hold, and what was seen. */
@@ -21,15 +23,24 @@ export function progress(line: string, last = true): void {
   else if (last) process.stderr.write(`${line}\n`);
 }
 
+/** What is wanted of rows, as a table. */
+export function markdownOf(rows: readonly Row[]): string {
+  const lines = rows.flatMap(({ road, checks = [] }) =>
+    checks.map(({ name, ok, seen }) => `| ${road} | ${name} | ${rounded(seen)} | ${ok ? 'holds' : 'misses'} |\n`),
+  );
+  return `| road | wanted | seen | |\n| --- | --- | ---: | --- |\n${lines.join('')}`;
+}
+
 export function print(row: Row, json: boolean): void {
   // Other work on the machine spoils figures: how much there was stands beside them.
   const figures = { ...row.figures, load1min: loadavg()[0] ?? 0 };
   if (json) {
-    process.stdout.write(`${JSON.stringify({ road: row.road, ...figures })}\n`);
+    process.stdout.write(`${JSON.stringify({ road: row.road, ...figures, checks: row.checks })}\n`);
     return;
   }
   process.stdout.write(`${row.road}\n`);
   for (const [name, value] of Object.entries(figures)) process.stdout.write(`  ${name.padEnd(34)} ${rounded(value)}\n`);
+  for (const check of row.checks ?? []) process.stdout.write(checkLine(check));
 }
 
 /** Prints each and the verdict; returns whether all hold. */
@@ -37,11 +48,14 @@ export function printChecks(checks: readonly Check[], json: boolean): boolean {
   const ok = checks.every((check) => check.ok);
   if (json) process.stdout.write(`${JSON.stringify({ road: 'verdict', ok, checks })}\n`);
   else {
-    for (const { name, ok, seen } of checks)
-      process.stdout.write(`  ${ok ? 'holds ' : 'FAILED'} ${name} (${rounded(seen)})\n`);
+    for (const check of checks) process.stdout.write(checkLine(check));
     process.stdout.write(ok ? 'verdict: all checks hold\n' : 'verdict: FAILED\n');
   }
   return ok;
+}
+
+function checkLine({ name, ok, seen }: Check): string {
+  return `  ${ok ? 'holds ' : 'FAILED'} ${name} (${rounded(seen)})\n`;
 }
 
 /** The value below which the share `q` of `sorted` lies. */

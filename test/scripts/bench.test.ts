@@ -107,7 +107,7 @@ describe('bench', () => {
     expect(roadArguments(['hold', '--leases=7', '-w', 'json'])).toMatchObject({
       roads: ['hold'],
       leases: 7,
-      json: true,
+      write: 'json',
     });
     expect(roadArguments(['--target=etcd'])).toMatchObject({ renew: 'etcd' });
   });

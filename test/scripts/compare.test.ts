@@ -56,6 +56,15 @@ describe('compare', () => {
     expect(compared(spec, { leasehold: [round(1, 1)] })).toMatchObject({ holds: undefined, ratios: undefined });
   });
 
+  it('holds a p99 of ours, whatever etcd takes', () => {
+    const within = (msP99Max: number) =>
+      compared({ ...spec, wanted: undefined, msP99Max }, { leasehold: [round(1, 1)] });
+    expect([within(2).holds, within(1.9).holds]).toEqual([true, false]);
+    expect(simpleOf(compared({ ...spec, msP99Max: 2 }, { leasehold: [round(9, 1)], etcd: [round(1, 9)] }))).toContain(
+      'wanted × 2, 1/2.5, p99 2 ms: holds',
+    );
+  });
+
   it('compares round by round', () => {
     const { ratios } = compared(spec, {
       leasehold: [round(2_000, 10), round(300, 30)],

@@ -3,7 +3,16 @@ import { constants, createServer, type Http2Server, type ServerHttp2Session, typ
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Call, Connection } from '../../scripts/bench/load/connection.ts';
-import { grantedId, hasKey, hasTimeLeft, requests, succeeded, watched } from '../../scripts/bench/load/messages.ts';
+import {
+  deletedKeys,
+  grantedId,
+  hasKey,
+  hasTimeLeft,
+  requests,
+  succeeded,
+  termOf,
+  watched,
+} from '../../scripts/bench/load/messages.ts';
 import { Meter } from '../../scripts/bench/load/meter.ts';
 import { wire } from '../../src/rpc/messages.ts';
 
@@ -234,6 +243,10 @@ describe('the load’s messages', () => {
       watched(bytes, from, to, (at) => seen.push(bytes.toString('latin1', at, at + 3))),
     );
     expect([created, seen]).toEqual([false, ['one', 'two']]);
+    const deleted: string[] = [];
+    expect(read(response, (b, f, t) => deletedKeys(b, f, t, (name) => deleted.push(name)))).toBe(false);
+    expect(deleted).toEqual([key.toString()]);
+    expect([termOf(Buffer.from(granted)), termOf(Buffer.alloc(0))]).toEqual([4, 0]);
     expect(
       read(wire.WatchResponse.encode({ header, created: true, events: [] }), (b, f, t) => watched(b, f, t, () => 0)),
     ).toBe(true);

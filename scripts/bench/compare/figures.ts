@@ -26,6 +26,7 @@ export interface Compared {
   readonly name: string;
   readonly road: string;
   readonly wanted: Wanted | undefined;
+  readonly msP99Max: number | undefined;
   readonly sides: Partial<Record<Target, Side>>;
   /** Ours to etcd's, round by round: times its rate; and its CPU per operation to ours, so that more is better in both. */
   readonly ratios: { readonly rate: Spread; readonly cpu: Spread } | undefined;
@@ -42,23 +43,26 @@ export function compared(spec: RowSpec, rounds: Partial<Record<Target, readonly 
     leasehold === undefined || etcd === undefined
       ? undefined
       : { rate: ratio(perSecond), cpu: ratio((measured) => 1 / cpuMicros(measured)) };
-  const { wanted } = spec;
-  return {
-    name: spec.name,
-    road: spec.road,
-    wanted,
-    sides: {
-      ...(leasehold === undefined ? {} : { leasehold: sideOf(leasehold) }),
-      ...(etcd === undefined ? {} : { etcd: sideOf(etcd) }),
-    },
-    ratios,
-    holds:
-      wanted === undefined || ratios === undefined
-        ? undefined
-        : ratios.rate.median >= wanted.rate &&
-          ratios.cpu.median >= wanted.cpu &&
-          (leasehold ?? []).every(({ errors }) => errors === 0),
+  const { wanted, msP99Max } = spec;
+  const sides = {
+    ...(leasehold === undefined ? {} : { leasehold: sideOf(leasehold) }),
+    ...(etcd === undefined ? {} : { etcd: sideOf(etcd) }),
   };
+  return { name: spec.name, road: spec.road, wanted, msP99Max, sides, ratios, holds: holds(spec, sides, ratios) };
+}
+
+/** Undefined where nothing is wanted, or it cannot be said. */
+function holds(
+  { wanted, msP99Max }: RowSpec,
+  { leasehold }: Compared['sides'],
+  ratios: Compared['ratios'],
+): Compared['holds'] {
+  if (leasehold === undefined) return undefined;
+  const kept: boolean[] = [];
+  if (wanted !== undefined && ratios !== undefined)
+    kept.push(ratios.rate.median >= wanted.rate, ratios.cpu.median >= wanted.cpu);
+  if (msP99Max !== undefined) kept.push(leasehold.msP99.median <= msP99Max);
+  return kept.length === 0 ? undefined : kept.every((each) => each) && leasehold.errors === 0;
 }
 
 export function spread(values: readonly number[]): Spread {

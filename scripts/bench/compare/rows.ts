@@ -12,6 +12,8 @@ export interface RowSpec {
   /** Whom the load asks. */
   readonly on: 'leader' | 'followers';
   readonly wanted: Wanted | undefined;
+  /** At most so many milliseconds for 99 of 100 of ours, whatever etcd takes. */
+  readonly msP99Max?: number;
   /** Less than all others' where there is only so much to use up. */
   readonly warmSecondsMax?: number;
 }
@@ -74,7 +76,10 @@ export const rows: readonly RowSpec[] = [
   ),
   row('keep-alive-once', 'keep-alive, a stream each, 100 clients', { kind: 'keepAliveOnce', ...hundred }),
   row('watch', 'watch events, 100 watchers', { kind: 'watch', connections: 20, clients: 10, watchers: 100 }, [2, 3]),
-  row('grant-rate', 'grant at 2,000 a second', { kind: 'grant', connections: 20, clients: 100, perSecond: 2_000 }),
+  {
+    ...row('grant-rate', 'grant at 2,000 a second', { kind: 'grant', connections: 20, clients: 100, perSecond: 2_000 }),
+    msP99Max: 20,
+  },
 ];
 
 export const roads: readonly string[] = [...new Set(rows.map(({ road }) => road))];

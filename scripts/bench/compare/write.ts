@@ -48,23 +48,24 @@ export function simpleOf(row: Compared): string {
   }
   const [rateRatio, cpuRatio, wanted, verdict] = comparison(row);
   if (row.ratios !== undefined) {
-    const ask = row.wanted === undefined ? '' : `; wanted ${wanted}: ${verdict}`;
+    const ask = wanted === '' ? '' : `; wanted ${wanted}: ${verdict}`;
     lines.push(`  ratio      rate × ${rateRatio}, CPU 1/${cpuRatio}${ask}`);
   }
   return `${lines.join('\n')}\n`;
 }
 
-function comparison({ ratios, wanted, holds, sides }: Compared): readonly string[] {
+function comparison(row: Compared): readonly string[] {
+  const { ratios, holds, sides } = row;
   const of = (ratio: Spread | undefined): string =>
     ratio === undefined ? '' : `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;
   const errors = Object.values(sides).reduce((sum, side) => sum + side.errors, 0);
   const verdict = holds === undefined ? '' : holds ? 'holds' : 'misses';
-  return [
-    of(ratios?.rate),
-    of(ratios?.cpu),
-    wanted === undefined ? '' : `× ${wanted.rate}, 1/${wanted.cpu}`,
-    errors > 0 ? `${verdict} (${errors} errors)` : verdict,
-  ];
+  return [of(ratios?.rate), of(ratios?.cpu), wantedOf(row), errors > 0 ? `${verdict} (${errors} errors)` : verdict];
+}
+
+function wantedOf({ wanted, msP99Max }: Compared): string {
+  const ratio = wanted === undefined ? [] : [`× ${wanted.rate}, 1/${wanted.cpu}`];
+  return [...ratio, ...(msP99Max === undefined ? [] : [`p99 ${msP99Max} ms`])].join(', ');
 }
 
 const rate = ({ perSecond }: Side): string => `${fewDigits(perSecond.median)} (${range(perSecond)})`;

@@ -97,6 +97,12 @@ export class Fields {
     return false;
   }
 
+  /** The field's value, where that is a varint. */
+  varint(): number {
+    this.#next = this.from;
+    return this.#varint();
+  }
+
   #varint(): number {
     let value = 0;
     for (let scale = 1; ; scale *= 0x80) {
@@ -116,6 +122,12 @@ export function grantedId(message: Buffer, from: number, to: number): Buffer | u
   return walk.over(message, from, to).find(2) ? Buffer.from(message.subarray(walk.from, walk.to)) : undefined;
 }
 
+/** The term in an answer's header. */
+export function termOf(message: Buffer): number {
+  if (!walk.over(message, 0, message.length).find(1)) return 0;
+  return inner.over(message, walk.from, walk.to).find(4) ? inner.varint() : 0;
+}
+
 /** Whether the lease of an answer to `keepAlive` or `timeToLive` has time left. */
 export function hasTimeLeft(message: Buffer, from: number, to: number): boolean {
   // What is not 0 is sent, and -1 takes ten bytes.
@@ -130,6 +142,20 @@ export function hasKey(message: Buffer, from: number, to: number): boolean {
 /** Whether an answer to `lock` says that the lock was taken. */
 export function succeeded(message: Buffer, from: number, to: number): boolean {
   return walk.over(message, from, to).find(2);
+}
+
+/** Calls `seen` with the key of each delete; returns whether the response says that a watcher is there. */
+export function deletedKeys(message: Buffer, from: number, to: number, seen: (key: string) => void): boolean {
+  let created = false;
+  walk.over(message, from, to);
+  while (walk.next()) {
+    if (walk.number === 3) created = true;
+    // A put has no type, as 0 is not sent.
+    if (walk.number !== 11 || !inner.over(message, walk.from, walk.to).find(1)) continue;
+    if (!inner.find(2) || !innermost.over(message, inner.from, inner.to).find(1)) continue;
+    seen(message.toString('latin1', innermost.from, innermost.to));
+  }
+  return created;
 }
 
 /** Calls `seen` with where the value of each put lies; returns whether the response says that a watcher is there. */

@@ -25,8 +25,8 @@ export async function prepared(part: Part, connections: readonly Connection[], p
   const key = (n: number): Buffer => Buffer.from(`${prefix}${String(n).padStart(8, '0')}`, 'latin1');
   const leases = part.kind === 'grant' || part.kind === 'watch' ? [] : await granted(part, connections);
   const withKeys = part.kind === 'timeToLive' || part.kind === 'revoke';
-  if (withKeys) await finish(connections, paths.put, (n) => requests.put(key(n), value, leases[n]), leases.length);
-  if (part.kind.startsWith('range')) await finish(connections, paths.put, (n) => requests.put(key(n), value), keys);
+  if (withKeys) await callAll(connections, paths.put, (n) => requests.put(key(n), value, leases[n]), leases.length);
+  if (part.kind.startsWith('range')) await callAll(connections, paths.put, (n) => requests.put(key(n), value), keys);
 
   const anything = (): boolean => true;
   const cycle = (path: string, made: readonly Buffer[], check: Asked['check'], from = 0, step = 1): Asked => {
@@ -113,7 +113,7 @@ function revokes(leases: readonly Buffer[]): Prepared {
 async function granted(part: Part, connections: readonly Connection[]): Promise<readonly Buffer[]> {
   const leases: Buffer[] = [];
   const grant = requests.grant(ttlSeconds);
-  await finish(
+  await callAll(
     connections,
     paths.grant,
     () => grant,
@@ -127,8 +127,8 @@ async function granted(part: Part, connections: readonly Connection[]): Promise<
   return leases;
 }
 
-/** Makes `count` calls; rejects if one fails. */
-async function finish(
+/** Makes `count` calls, many at a time; rejects if one fails. */
+export async function callAll(
   connections: readonly Connection[],
   path: string,
   request: (n: number) => Buffer,
