@@ -1,7 +1,7 @@
 /**
- * Leases that fall due one by one on a cluster that has nothing else to do: how long after its due moment the key of each is seen deleted
- * by a watcher. A lease is due its TTL and TTL/500 (the margin for clocks) after it was granted; counted from the grant's sending, which is too
- * much by the grant's way, and from its answer, which is too little.
+ * Leases that fall due one by one on a cluster that has nothing else to do: how long after its due moment the key of each is seen
+ * deleted by a watcher. A lease is due its TTL and TTL/500 (the margin for clocks) after it was granted; counted from the grant's
+ * sending, which is too much by the grant's way, and from its answer, which is too little.
  */
 import { type ProcessCluster, pause } from '../../test/cluster/processes.ts';
 import { Listening, mustAsk } from './load/ask.ts';

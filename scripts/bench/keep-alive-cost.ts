@@ -1,4 +1,4 @@
-/** What a renewal costs the members when they hold a thousand leases, and when they hold a million: the same load on more and more of them. */
+/** What a renewal costs the members that hold a thousand leases, and a million: the same load on more and more of them. */
 import type { ProcessCluster } from '../../test/cluster/processes.ts';
 import { LoadProcess } from './load/load.ts';
 import { progress, type Row } from './row.ts';
