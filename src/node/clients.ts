@@ -14,7 +14,7 @@ import { keptBy, Space } from './space.ts';
 import { Swept } from './swept.ts';
 
 /** What a client asks for. */
-export type ClientInput = Extract<Input, { readonly type: 'propose' | 'barrier' | 'question' | 'swept' }>;
+export type ClientInput = Extract<Input, { readonly type: 'propose' | 'barrier' | 'question' | 'askings' | 'swept' }>;
 
 export class Clients {
   readonly proposals: Proposals;
@@ -39,7 +39,8 @@ export class Clients {
 
   /** `current`: nobody knows a newer state than `machine` (`Duty.isCurrent`). */
   take(input: ClientInput, machine: Machine, current: boolean, nowMs: number): void {
-    if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
+    if (input.type === 'askings') this.questions.take(input, this.#stopped, nowMs);
+    else if (this.#stopped) input.reply({ type: 'unavailable', why: 'stopped' });
     else if (input.type === 'barrier') this.reads.submit(input.timeoutMs, input.reply, nowMs);
     else if (input.type === 'question')
       this.questions.submit(input.kind, input.id, input.timeoutMs, input.reply, nowMs);

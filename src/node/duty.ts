@@ -6,6 +6,7 @@
 
 import { dutyLimits } from '../primary/limits.ts';
 import { Primary } from '../primary/primary.ts';
+import type { Question } from '../primary/renewals.ts';
 import type { Raft } from '../raft/raft.ts';
 import type { Command, LeaseId } from '../state/command.ts';
 import type { LeaseObserver, Machine } from '../state/machine.ts';
@@ -21,11 +22,29 @@ export interface AskerKey {
   readonly seq: number;
 }
 
-interface Asked {
-  readonly key: AskerKey;
+/** A question as it came in; its own key, as one object is all that a renewal should cost. */
+class Asked implements AskerKey, Question<AskerKey> {
+  readonly member: MemberId;
+  readonly boot: number;
+  readonly seq: number;
   readonly kind: 'keepAlive' | 'timeToLive';
   readonly id: LeaseId;
   readonly receiptMs: number;
+  /** Given once, before the primary sees it. */
+  ticket = 0;
+
+  constructor(member: MemberId, boot: number, { seq, kind, id }: LeaseQuestion, receiptMs: number) {
+    this.member = member;
+    this.boot = boot;
+    this.seq = seq;
+    this.kind = kind;
+    this.id = id;
+    this.receiptMs = receiptMs;
+  }
+
+  get key(): AskerKey {
+    return this;
+  }
 }
 
 export class Duty {
@@ -106,8 +125,7 @@ export class Duty {
 
   /** A question for the primary, from our own clients or a follower's. */
   ask(member: MemberId, boot: number, question: LeaseQuestion): void {
-    const { seq, kind, id } = question;
-    this.#inbox.push({ key: { member, boot, seq }, kind, id, receiptMs: this.#nowMs });
+    this.#inbox.push(new Asked(member, boot, question, this.#nowMs));
   }
 
   /** A follower's batch; those not aimed at the term we lead are answered `unavailable`. */
@@ -133,7 +151,10 @@ export class Duty {
   }
 
   ticket(ticket: number): void {
-    for (const asked of this.#inbox) this.primary.ask({ ...asked, ticket });
+    for (const asked of this.#inbox) {
+      asked.ticket = ticket;
+      this.primary.ask(asked);
+    }
     this.#inbox = [];
   }
 

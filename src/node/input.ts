@@ -7,6 +7,7 @@ import type { Command, LeaseId } from '../state/command.ts';
 import type { Outcome } from '../state/outcome.ts';
 import type { Index, MemberId } from '../store/entry.ts';
 import type { ImageRecord } from '../store/image.ts';
+import type { Askings } from './asking.ts';
 import type { PeerMessage } from './peer-message.ts';
 
 /** Why a request has no outcome. `mayHaveHappened` decides between etcd's "timed out" and a plain "not now". */
@@ -64,6 +65,7 @@ export type Input =
       readonly timeoutMs: number;
       readonly reply: (answer: RenewalAnswer) => void;
     }
+  | Askings
   | { readonly type: 'persisted' }
   | { readonly type: 'imageWritten'; readonly appliedIndex: Index }
   | { readonly type: 'snapshotSent'; readonly to: MemberId; readonly index: Index; readonly ok: boolean }

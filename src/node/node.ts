@@ -4,7 +4,6 @@
  * calls on lives in a file of its own. No I/O, no clock, no promise in here: time is the reading that `turn` is given.
  */
 import { unreachable } from '../base/assert.ts';
-import { inputsPerTurnMax } from '../base/limits.ts';
 import { Prng } from '../base/prng.ts';
 import { LessorClock } from '../primary/clock.ts';
 import { Raft } from '../raft/raft.ts';
@@ -20,6 +19,7 @@ import { Clients } from './clients.ts';
 import { Duty } from './duty.ts';
 import { Forwards } from './forwards.ts';
 import type { Input } from './input.ts';
+import { InputQueue } from './input-queue.ts';
 import { Installer } from './installer.ts';
 import type { NodeOptions, NodeRestored } from './options.ts';
 import { Outbox } from './outbox.ts';
@@ -41,7 +41,7 @@ export class Node {
   readonly #answers: Answers;
   #duty: Duty;
   #machine: Machine;
-  #queue: Input[] = [];
+  readonly #queue = new InputQueue();
   #awake = false;
   #ticks = 0;
   #aimedTerm: Term = 0;
@@ -121,9 +121,7 @@ export class Node {
   // ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #drain(nowMs: number): void {
-    const inputs = this.#queue.length <= inputsPerTurnMax ? this.#queue : this.#queue.splice(0, inputsPerTurnMax);
-    if (inputs === this.#queue) this.#queue = [];
-    for (const input of inputs) this.#take(input, nowMs);
+    for (const input of this.#queue.take()) this.#take(input, nowMs);
   }
 
   #take(input: Input, nowMs: number): void {
@@ -140,6 +138,7 @@ export class Node {
       case 'propose':
       case 'barrier':
       case 'question':
+      case 'askings':
       case 'swept':
         this.#clients.take(input, this.#machine, this.#duty.isCurrent, nowMs);
         break;
@@ -282,7 +281,7 @@ export class Node {
     this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
     this.#clients.applied(this.#machine, this.#applier.imageIndex);
     this.#duty.applied(this.#machine.appliedIndex);
-    this.#answers.send(this.#duty.takeAnswers(), this.raft.term, nowMs);
+    this.#answers.send(this.#duty.takeAnswers(), this.raft.term);
   }
 
   // ── rare ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

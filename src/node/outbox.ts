@@ -55,7 +55,7 @@ export class Outbox {
       proposals.aim(batch.length, envelope.term);
     }
     if (questions.heldCount === 0) return;
-    const aimed = questions.aim(envelope.term, nowMs).map(({ seq, kind, id }) => ({ seq, kind, id }));
+    const aimed = questions.aim(envelope.term, nowMs);
     if (aimed.length > 0) this.#peers.send(to, { ...envelope, type: 'forwardQuestions', questions: aimed });
   }
 

@@ -3,26 +3,20 @@
  * that is replicated, so asking again is always allowed: a question whose leader or term is gone is aimed anew, dated by its
  * new arrival. Owns the asker's side only; the rule for an answer is `primary/renewals.ts`. Keeps V3.
  */
+import { unreachable } from '../base/assert.ts';
 import { waitingRequestsMax } from '../base/limits.ts';
 import type { LeaseId } from '../state/command.ts';
 import type { Term } from '../store/entry.ts';
+import { Asking, type Askings } from './asking.ts';
 import type { RenewalAnswer } from './input.ts';
 import type { LeaseAnswer, LeaseQuestion } from './peer-message.ts';
 
-interface Asker extends LeaseQuestion {
-  readonly reply: (answer: RenewalAnswer) => void;
-  readonly deadlineMs: number;
-  /** 0: held. */
-  aimedAt: Term;
-  sinceMs: number;
-}
-
 export class Questions {
   readonly #holdMs: number;
-  readonly #open = new Map<number, Asker>();
-  #held: Asker[] = [];
+  readonly #open = new Map<number, Asking>();
+  #held: Asking[] = [];
   /** Told "not here": asked again at the next tick, or of the next leader. At once, two members would ask and refuse without end. */
-  #refused: Asker[] = [];
+  #refused: Asking[] = [];
   #seq = 0;
 
   constructor(holdMs: number) {
@@ -44,51 +38,83 @@ export class Questions {
     reply: (answer: RenewalAnswer) => void,
     nowMs: number,
   ): void {
+    this.#take(new Asking(kind, id, { answered: (_asking, answer) => reply(answer) }), nowMs + timeoutMs, nowMs);
+  }
+
+  /** All of a caller's, in their order. `stopped`: nobody is let in. */
+  take(askings: Askings, stopped: boolean, nowMs: number): void {
+    const deadlineMs = nowMs + askings.timeoutMs;
+    for (const asking of askings.take()) {
+      if (stopped) asking.asker.answered(asking, { type: 'unavailable', why: 'stopped' });
+      else this.#take(asking, deadlineMs, nowMs);
+    }
+  }
+
+  #take(asking: Asking, deadlineMs: number, nowMs: number): void {
     if (this.#open.size >= waitingRequestsMax) {
-      reply({ type: 'unavailable', why: 'overloaded' });
+      asking.asker.answered(asking, { type: 'unavailable', why: 'overloaded' });
       return;
     }
-    const seq = ++this.#seq;
-    const asker: Asker = { seq, kind, id, reply, deadlineMs: nowMs + timeoutMs, aimedAt: 0, sinceMs: nowMs };
-    this.#open.set(seq, asker);
-    this.#held.push(asker);
+    asking.seq = ++this.#seq;
+    asking.deadlineMs = deadlineMs;
+    asking.sinceMs = nowMs;
+    this.#open.set(asking.seq, asking);
+    this.#held.push(asking);
   }
 
   /** Everything held, now aimed at the leader of `term`, in arrival order. */
   aim(term: Term, nowMs: number): readonly LeaseQuestion[] {
-    const aimed = this.#held.filter((asker) => this.#open.has(asker.seq));
-    for (const asker of aimed) {
-      asker.aimedAt = term;
-      asker.sinceMs = nowMs;
-    }
+    const held = this.#held;
     this.#held = [];
-    return aimed;
+    let ended = false;
+    for (const asking of held) {
+      asking.aimedAt = term;
+      asking.sinceMs = nowMs;
+      ended ||= asking.over;
+    }
+    return ended ? held.filter((asking) => !asking.over) : held;
   }
 
   /** An answer from the leader of `term` (perhaps ourselves). Late and doubled answers find nobody. */
   answered(answer: LeaseAnswer, nowMs: number): void {
-    const asker = this.#open.get(answer.seq);
-    if (asker === undefined) return;
-    if (answer.type === 'unavailable') {
-      if (asker.aimedAt === 0) return;
-      asker.aimedAt = 0;
-      asker.sinceMs = nowMs;
-      this.#refused.push(asker);
-      return;
+    switch (answer.type) {
+      case 'unavailable':
+        this.unavailable(answer.seq, nowMs);
+        return;
+      case 'gone':
+        this.settle(answer.seq, { type: 'gone' });
+        return;
+      case 'alive': {
+        const { type, grantedMs, remainingMs } = answer;
+        this.settle(answer.seq, { type, grantedMs, remainingMs });
+        return;
+      }
+      default:
+        unreachable(answer);
     }
-    this.#open.delete(answer.seq);
-    asker.reply(
-      answer.type === 'gone'
-        ? { type: 'gone' }
-        : { type: 'alive', grantedMs: answer.grantedMs, remainingMs: answer.remainingMs },
-    );
+  }
+
+  /** The primary's answer to the question of this number. */
+  settle(seq: number, answer: Exclude<RenewalAnswer, { type: 'unavailable' }>): void {
+    const asking = this.#open.get(seq);
+    if (asking === undefined) return;
+    this.#end(asking, answer);
+  }
+
+  /** Who was asked does not lead in that term. */
+  unavailable(seq: number, nowMs: number): void {
+    const asking = this.#open.get(seq);
+    if (asking === undefined || asking.aimedAt === 0) return;
+    asking.aimedAt = 0;
+    asking.sinceMs = nowMs;
+    this.#refused.push(asking);
   }
 
   /** Leader or term changed: what is aimed elsewhere goes out again. */
   reaim(term: Term, nowMs: number): void {
     this.#held.push(...this.#refused.splice(0));
-    for (const asker of this.#open.values())
-      if (asker.aimedAt !== 0 && asker.aimedAt !== term) this.#hold(asker, nowMs);
+    for (const asking of this.#open.values())
+      if (asking.aimedAt !== 0 && asking.aimedAt !== term) this.#hold(asking, nowMs);
     this.#held.sort((a, b) => a.seq - b.seq);
   }
 
@@ -98,36 +124,41 @@ export class Questions {
    */
   expire(nowMs: number, led: boolean, lossy: boolean): void {
     let settled = true;
-    for (const asker of this.#open.values()) {
-      const waitedMs = nowMs - asker.sinceMs;
-      const held = asker.aimedAt === 0;
-      if (held && !led && waitedMs >= this.#holdMs) this.#fail(asker, 'noLeader');
-      else if (nowMs >= asker.deadlineMs) this.#fail(asker, 'timedOut');
-      else if (lossy && !held && waitedMs >= this.#holdMs) this.#hold(asker, nowMs);
+    for (const asking of this.#open.values()) {
+      const waitedMs = nowMs - asking.sinceMs;
+      const held = asking.aimedAt === 0;
+      if (held && !led && waitedMs >= this.#holdMs) this.#fail(asking, 'noLeader');
+      else if (nowMs >= asking.deadlineMs) this.#fail(asking, 'timedOut');
+      else if (lossy && !held && waitedMs >= this.#holdMs) this.#hold(asking, nowMs);
       else continue;
       settled = false;
     }
     // Mostly nothing has changed, and 100,000 may wait.
     if (settled && this.#refused.length === 0) return;
     this.#held.push(...this.#refused.splice(0));
-    this.#held = this.#held.filter((asker) => this.#open.has(asker.seq));
+    this.#held = this.#held.filter((asking) => !asking.over);
     this.#held.sort((a, b) => a.seq - b.seq);
   }
 
   stop(): void {
-    for (const asker of [...this.#open.values()]) this.#fail(asker, 'stopped');
+    for (const asking of [...this.#open.values()]) this.#fail(asking, 'stopped');
     this.#held = [];
     this.#refused = [];
   }
 
-  #hold(asker: Asker, nowMs: number): void {
-    asker.aimedAt = 0;
-    asker.sinceMs = nowMs;
-    this.#held.push(asker);
+  #hold(asking: Asking, nowMs: number): void {
+    asking.aimedAt = 0;
+    asking.sinceMs = nowMs;
+    this.#held.push(asking);
   }
 
-  #fail(asker: Asker, why: 'noLeader' | 'timedOut' | 'stopped'): void {
-    this.#open.delete(asker.seq);
-    asker.reply({ type: 'unavailable', why });
+  #fail(asking: Asking, why: 'noLeader' | 'timedOut' | 'stopped'): void {
+    this.#end(asking, { type: 'unavailable', why });
+  }
+
+  #end(asking: Asking, answer: RenewalAnswer): void {
+    asking.over = true;
+    this.#open.delete(asking.seq);
+    asking.asker.answered(asking, answer);
   }
 }

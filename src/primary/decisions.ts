@@ -61,7 +61,7 @@ export class Revokes {
   }
 
   has(id: LeaseId): boolean {
-    return this.#counts.has(id);
+    return this.#counts.size > 0 && this.#counts.has(id);
   }
 
   /** One more in flight; what an earlier term proposed is forgotten. */

@@ -65,6 +65,8 @@ export class Primary<Key> {
   #reign: Reign | undefined;
   #applied: Index = 0;
   #nowMs = 0;
+  /** The answer to the last renewal: all of one TTL are alike. */
+  #renewedAnswer: PrimaryAnswer & { readonly type: 'alive' } = { type: 'alive', grantedMs: 0, remainingMs: 0 };
   /** Deadlines of leases that expired since the last `applied`. */
   #lapsedMs: number[] = [];
 
@@ -207,7 +209,7 @@ export class Primary<Key> {
   #look(reign: Reign, question: Question<Key>, nowMs: number): PrimaryAnswer | undefined {
     const { id, kind, receiptMs } = question;
     const slot = this.#table.slotOf(id);
-    if (slot < 0) return { type: 'gone' };
+    if (slot < 0) return gone;
     reign.reach(slot, nowMs);
     const grantedMs = this.#table.grantedMsAt(slot);
     if (kind === 'timeToLive' && !this.#renewals.isAside(slot)) {
@@ -218,7 +220,9 @@ export class Primary<Key> {
       return undefined;
     }
     reign.renew(slot, receiptMs);
-    return { type: 'alive', grantedMs, remainingMs: grantedMs };
+    if (this.#renewedAnswer.grantedMs !== grantedMs)
+      this.#renewedAnswer = { type: 'alive', grantedMs, remainingMs: grantedMs };
+    return this.#renewedAnswer;
   }
 
   /** Condition (iii): nothing that could end or shorten the lease is decided and not applied, and nothing is recorded. */
@@ -270,6 +274,8 @@ export class Primary<Key> {
     return this.#reign;
   }
 }
+
+const gone: PrimaryAnswer = { type: 'gone' };
 
 function isDuty(command: Command): command is Duty {
   return command.type === 'expire' || command.type === 'checkpoint' || command.type === 'clear';

@@ -79,7 +79,7 @@ export class Renewals<Key> {
 
   /** True if questions about the lease in this slot stepped aside: a later one must go behind them. */
   isAside(slot: number): boolean {
-    return this.#aside.has(slot);
+    return this.#aside.size > 0 && this.#aside.has(slot);
   }
 
   stepAside(slot: number, question: Question<Key>): void {

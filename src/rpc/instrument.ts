@@ -6,8 +6,11 @@ import type { Metrics } from '../ops/metrics.ts';
 import type { RpcMeter } from '../ops/rpc-metrics.ts';
 import { declaredMethods } from './codec.ts';
 import { type RpcError, toRpcError } from './errors.ts';
+import { sendFramed } from './framed-messages.ts';
 import {
   type BidiStream,
+  grpcHeadBytes,
+  type Incoming,
   type Method,
   type Outgoing,
   type ServerStream,
@@ -43,14 +46,7 @@ function countedMethod(method: Method, meter: RpcMeter, onBug: (error: unknown) 
       const call: BidiStream = (incoming, outgoing, ctx) => {
         const stream = new CountedOutgoing(outgoing, ctx.signal, meter);
         const counted = {
-          listen: (sink: { message(bytes: Uint8Array): void; end(): void }) =>
-            incoming.listen({
-              message: (bytes) => {
-                meter.received(bytes.length);
-                stream.guard(onBug, () => sink.message(bytes));
-              },
-              end: () => stream.guard(onBug, () => sink.end()),
-            }),
+          listen: (sink: Sink) => incoming.listen(new CountedSink(sink, stream, meter, onBug)),
           pause: () => incoming.pause(),
           resume: () => incoming.resume(),
         };
@@ -79,6 +75,36 @@ function countedUnary(call: Unary, meter: RpcMeter, onBug: (error: unknown) => v
   };
 }
 
+type Sink = Parameters<Incoming['listen']>[0];
+
+/** What the sink throws ends the stream. */
+class CountedSink implements Sink {
+  readonly #sink: Sink;
+  readonly #stream: CountedOutgoing;
+  readonly #meter: RpcMeter;
+  readonly #onBug: (error: unknown) => void;
+
+  constructor(sink: Sink, stream: CountedOutgoing, meter: RpcMeter, onBug: (error: unknown) => void) {
+    this.#sink = sink;
+    this.#stream = stream;
+    this.#meter = meter;
+    this.#onBug = onBug;
+  }
+
+  message(bytes: Uint8Array): void {
+    this.#meter.received(bytes.length);
+    try {
+      this.#sink.message(bytes);
+    } catch (error) {
+      this.#stream.fail(toRpcError(error, this.#onBug));
+    }
+  }
+
+  end(): void {
+    this.#stream.guard(this.#onBug, () => this.#sink.end());
+  }
+}
+
 class CountedOutgoing implements Outgoing {
   readonly #outgoing: Outgoing;
   readonly #meter: RpcMeter;
@@ -95,6 +121,11 @@ class CountedOutgoing implements Outgoing {
   write(message: Uint8Array): boolean {
     this.#meter.sent(message.length);
     return this.#outgoing.write(message);
+  }
+
+  writeFramed(frames: Buffer, count: number): boolean {
+    this.#meter.sent(frames.length - count * grpcHeadBytes, count);
+    return sendFramed(this.#outgoing, frames, count);
   }
 
   whenWritable(): Promise<void> {

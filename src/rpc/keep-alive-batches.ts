@@ -3,15 +3,17 @@
  * is etcd's stream. L2, L3.
  */
 import { leasesPerKeepAliveMax } from '../base/limits.ts';
-import type { Sparse } from './codec.ts';
 import { wireType } from './codec.ts';
 import { rpcError } from './errors.ts';
-import { Headers } from './header.ts';
-import { type Int, numberOf } from './int64.ts';
+import type { FramedMessages } from './framed-messages.ts';
+import { type HeaderField, Headers } from './header.ts';
+import { halvesOf } from './hot/fields.ts';
+import { keepAliveBatchResponse, readKeepAliveBatch } from './hot/keep-alive-codec.ts';
+import { bigintOf, type Int } from './int64.ts';
 import { type KeepAliveMessages, keepAliveStream, type Renewal } from './keep-alive-stream.ts';
 import type { LeaseObserver } from './lease-wire.ts';
 import type { Member } from './member.ts';
-import type { Answer, HeaderMessage } from './messages.ts';
+import type { Answer } from './messages.ts';
 import type { ServiceTable } from './transport.ts';
 
 export interface KeepAliveRequest {
@@ -34,25 +36,27 @@ export function leaseBatchService(member: Member, observer: LeaseObserver, keepA
 }
 
 const batches: KeepAliveMessages = {
-  idsOf: (request) => {
+  read: (request, take) => {
+    if (readKeepAliveBatch(request, leasesPerKeepAliveMax, take)) return;
     const { ids } = batchWire.KeepAliveRequest.decode(request);
     if (ids.length > leasesPerKeepAliveMax) throw rpcError('tooManyKeepAlives');
-    return ids;
+    for (const id of ids) {
+      const { hi, lo } = halvesOf(bigintOf(id));
+      take(hi, lo);
+    }
   },
+  ttlOf: (ttlMs) => ttlMs,
   responses: (renewals) => {
-    const responses: Uint8Array[] = [];
+    const responses: FramedMessages[] = [];
     for (let from = 0; from < renewals.length; from += leasesPerKeepAliveMax) {
       const some = renewals.slice(from, from + leasesPerKeepAliveMax);
-      const ids = some.map(({ id }) => id);
-      const ttlMs = some.map((renewal) => renewal.ttlMs);
-      responses.push(batchWire.KeepAliveResponse.encode({ header: earliest(some), ids, ttlMs }));
+      responses.push(keepAliveBatchResponse(some, earliest(some).bytes));
     }
     return responses;
   },
 };
 
 /** Whoever asked first saw the least. */
-function earliest(renewals: readonly Renewal[]): Sparse<HeaderMessage> {
-  const seen = ({ header }: Renewal): number => numberOf(header.revision ?? 0);
-  return renewals.reduce((first, each) => (seen(each) < seen(first) ? each : first)).header;
+function earliest(renewals: readonly Renewal[]): HeaderField {
+  return renewals.reduce((first, each) => (each.header.revision < first.header.revision ? each : first)).header;
 }

@@ -1,42 +1,48 @@
 /**
- * A stream of keep-alives, whichever messages carry them (`keep-alive.ts`: etcd's, `keep-alive-batches.ts`: ours). Every request is
- * asked at once, so that a lease that must wait (a forward, a clear, an expiry under way) holds up no other (etcd's O10); answers
- * of one lease leave in the order they were asked, those of one turn together. A dead lease is TTL 0 on the open stream. The
- * header is taken before the renewal (§2.5.5). L2, L3.
+ * A stream of keep-alives, whichever messages carry them (`keep-alive.ts`: etcd's, `keep-alive-batches.ts`: ours). All that comes before
+ * the next turn of the node is asked together, and a lease that must wait (a forward, a clear, an expiry under way) holds up no other
+ * (etcd's O10); answers of one lease leave in the order they were asked, those of one turn together. A dead lease is TTL 0 on the open
+ * stream. The header is taken before the renewal (§2.5.5). L2, L3.
  */
 import { keepAlivesPerStreamMax } from '../base/limits.ts';
-import type { RenewalAnswer } from '../node/input.ts';
-import type { Sparse } from './codec.ts';
+import { type Asker, Asking, type Askings } from '../node/asking.ts';
+import type { RenewalAnswer, Unavailable } from '../node/input.ts';
 import { unavailableError } from './errors.ts';
-import type { Headers } from './header.ts';
-import { bigintOf, type Int } from './int64.ts';
+import type { FramedMessages } from './framed-messages.ts';
+import type { HeaderField, Headers } from './header.ts';
+import { int64From } from './hot/fields.ts';
+import type { TakeId } from './hot/keep-alive-codec.ts';
 import type { LeaseObserver } from './lease-wire.ts';
 import type { Member } from './member.ts';
-import type { HeaderMessage } from './messages.ts';
 import type { CallContext, Incoming, Method, Outgoing } from './transport.ts';
 
-/** What may be told of one lease. */
-export interface Renewal {
-  readonly id: Int;
+/** One lease to renew, and what may be told of it. */
+export class Renewal extends Asking {
+  /** The id as int32 halves. */
+  readonly hi: number;
+  readonly lo: number;
   /** As it was when the lease was asked for. */
-  readonly header: Sparse<HeaderMessage>;
-  /** 0: there is no such lease. */
-  readonly ttlMs: number;
+  readonly header: HeaderField;
+  answered = false;
+  /** As the answer says it; 0: there is no such lease. */
+  ttl = 0;
+
+  constructor(hi: number, lo: number, header: HeaderField, asker: Asker) {
+    super('keepAlive', int64From(hi, lo), asker);
+    this.hi = hi;
+    this.lo = lo;
+    this.header = header;
+  }
 }
 
 /** The messages of a stream. */
 export interface KeepAliveMessages {
-  /** The leases a request names. Throws `RpcError`, which ends the stream. */
-  idsOf(request: Uint8Array): readonly Int[];
+  /** Calls `take` with the leases a request names. Throws `RpcError`, which ends the stream. */
+  read(request: Uint8Array, take: TakeId): void;
+  /** What an answer says of a lease that lives so long. */
+  ttlOf(ttlMs: number): number;
   /** Responses for these, in this order; there is at least one. */
-  responses(renewals: readonly Renewal[]): readonly Uint8Array[];
-}
-
-/** One request: answered when the member has answered it and all earlier ones of the same lease have left. */
-interface Asked {
-  readonly id: Int;
-  readonly header: Sparse<HeaderMessage>;
-  answer: RenewalAnswer | undefined;
+  responses(renewals: readonly Renewal[]): readonly FramedMessages[];
 }
 
 /** `unansweredMax`: leases of one stream owed an answer, above which it is read no further. */
@@ -54,7 +60,7 @@ export function keepAliveStream(
   };
 }
 
-class KeepAliveStream {
+class KeepAliveStream implements Asker {
   readonly #messages: KeepAliveMessages;
   readonly #member: Member;
   readonly #headers: Headers;
@@ -63,11 +69,16 @@ class KeepAliveStream {
   readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
   readonly #ctx: CallContext;
-  /** By lease, oldest first; only leases with something unanswered. */
-  readonly #waiting = new Map<bigint, Asked[]>();
-  #unanswered = 0;
-  /** Answered in this turn, and not yet written. */
-  #ready: Renewal[] = [];
+  /** What is asked before the next turn. */
+  #asking: Askings | undefined;
+  /** As of the last request. */
+  #header: HeaderField;
+  /** Asked and not yet told of, oldest first. */
+  #asked: Renewal[] = [];
+  /** Of these, answered. */
+  #answered = 0;
+  #unavailable: Unavailable | undefined;
+  #flushing = false;
   #halfClosed = false;
   #over = false;
   #blocked = false;
@@ -86,6 +97,7 @@ class KeepAliveStream {
     this.#messages = messages;
     this.#member = member;
     this.#headers = headers;
+    this.#header = headers.field();
     this.#observer = observer;
     this.#unansweredMax = unansweredMax;
     this.#incoming = incoming;
@@ -93,7 +105,7 @@ class KeepAliveStream {
     this.#ctx = ctx;
     ctx.signal.addEventListener('abort', () => this.#close());
     incoming.listen({
-      message: (bytes) => this.#ask(bytes),
+      message: (bytes) => this.#receive(bytes),
       end: () => {
         this.#halfClosed = true;
         this.#endIfDone();
@@ -101,53 +113,49 @@ class KeepAliveStream {
     });
   }
 
-  #ask(bytes: Uint8Array): void {
+  #receive(bytes: Uint8Array): void {
     if (this.#over) return;
-    const ids = this.#messages.idsOf(bytes);
-    if (ids.length === 0) return;
-    const header = this.#headers.now();
-    this.#unanswered += ids.length;
+    this.#header = this.#headers.field();
+    this.#messages.read(bytes, this.#ask);
     this.#adjustReading();
-    for (const id of ids) {
-      const key = bigintOf(id);
-      const asked: Asked = { id, header, answer: undefined };
-      const before = this.#waiting.get(key);
-      if (before === undefined) this.#waiting.set(key, [asked]);
-      else before.push(asked);
-      this.#member.keepAlive(key, this.#ctx).then((answer) => {
-        asked.answer = answer;
-        this.#settle(key);
-      });
-    }
   }
 
-  /** Takes what may leave for one lease; it leaves when all answers of this turn are here. */
-  #settle(key: bigint): void {
-    const queue = this.#waiting.get(key);
-    while (!this.#over && queue !== undefined) {
-      const [asked] = queue;
-      if (asked === undefined) this.#waiting.delete(key);
-      if (asked?.answer === undefined) return;
-      if (asked.answer.type === 'unavailable') {
-        this.#flush();
-        this.#outgoing.fail(unavailableError(asked.answer.why));
-        return;
-      }
-      queue.shift();
-      const { answer, id, header } = asked;
-      if (answer.type === 'alive') this.#observer.leaseRenewed();
-      if (this.#ready.push({ id, header, ttlMs: answer.type === 'alive' ? answer.grantedMs : 0 }) > 1) continue;
-      queueMicrotask(() => this.#flush());
+  readonly #ask = (hi: number, lo: number): void => {
+    const renewal = new Renewal(hi, lo, this.#header, this);
+    this.#asked.push(renewal);
+    if (this.#asking === undefined || this.#asking.taken) this.#asking = this.#member.askings(this.#ctx);
+    this.#asking.add(renewal);
+  };
+
+  /** Called inside a turn; what one turn answers leaves together, after it. */
+  answered(renewal: Asking, answer: RenewalAnswer): void {
+    if (this.#over || !(renewal instanceof Renewal)) return;
+    if (answer.type === 'unavailable') this.#unavailable ??= answer.why;
+    else {
+      renewal.answered = true;
+      if (answer.type === 'alive') renewal.ttl = this.#messages.ttlOf(answer.grantedMs);
+      this.#answered++;
     }
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(this.#flush);
   }
 
-  #flush(): void {
-    if (this.#over || this.#ready.length === 0) return;
-    const renewals = this.#ready;
-    this.#ready = [];
-    this.#unanswered -= renewals.length;
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    if (this.#over) return;
+    const renewals = this.#takeAnswered();
     let taken = true;
-    for (const response of this.#messages.responses(renewals)) taken = this.#outgoing.write(response) && taken;
+    if (renewals.length > 0) {
+      let alive = 0;
+      for (const { ttl } of renewals) if (ttl > 0) alive++;
+      this.#observer.leaseRenewed(alive);
+      for (const response of this.#messages.responses(renewals)) taken = response.send(this.#outgoing) && taken;
+    }
+    if (this.#unavailable !== undefined) {
+      this.#outgoing.fail(unavailableError(this.#unavailable));
+      return;
+    }
     if (!taken && !this.#blocked) {
       this.#blocked = true;
       this.#outgoing.whenWritable().then(() => {
@@ -157,12 +165,38 @@ class KeepAliveStream {
     }
     this.#adjustReading();
     this.#endIfDone();
+  };
+
+  /** What may be told now: mostly all that was asked, up to a place. */
+  #takeAnswered(): readonly Renewal[] {
+    const asked = this.#asked;
+    let front = 0;
+    while (front < asked.length && (asked[front] as Renewal).answered) front++;
+    this.#answered -= front;
+    if (this.#answered === 0) {
+      this.#asked = front === asked.length ? [] : asked.slice(front);
+      return front === asked.length ? asked : asked.slice(0, front);
+    }
+    // Others pass the one that waits, but not its own later ones.
+    const told = asked.slice(0, front);
+    const waiting = new Set<bigint>();
+    this.#asked = [];
+    for (let at = front; at < asked.length; at++) {
+      const renewal = asked[at] as Renewal;
+      if (!renewal.answered) waiting.add(renewal.id);
+      if (waiting.has(renewal.id)) this.#asked.push(renewal);
+      else {
+        told.push(renewal);
+        this.#answered--;
+      }
+    }
+    return told;
   }
 
   /** Reads on only while the caller takes its answers and not too many are owed. */
   #adjustReading(): void {
     if (this.#over) return;
-    const pause = this.#blocked || this.#unanswered >= this.#unansweredMax;
+    const pause = this.#blocked || this.#asked.length >= this.#unansweredMax;
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#incoming.pause();
@@ -171,13 +205,12 @@ class KeepAliveStream {
 
   /** EOF ends the stream with OK once everything asked before it is answered. */
   #endIfDone(): void {
-    if (this.#over || !this.#halfClosed || this.#unanswered > 0) return;
+    if (this.#over || !this.#halfClosed || this.#asked.length > 0) return;
     this.#outgoing.end();
   }
 
   #close(): void {
     this.#over = true;
-    this.#waiting.clear();
-    this.#ready = [];
+    this.#asked = [];
   }
 }

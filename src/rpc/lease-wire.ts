@@ -4,7 +4,7 @@
 export interface LeaseObserver {
   leaseGranted(ttlSeconds: number): void;
   leaseRevoked(): void;
-  leaseRenewed(): void;
+  leaseRenewed(count: number): void;
 }
 
 /** A TTL as the wire says it: never more than was granted, and never 0, which means gone. */

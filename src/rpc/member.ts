@@ -2,6 +2,7 @@
  * The member as its services see it; the program implements it over the node. Nothing here knows gRPC, nothing behind it
  * knows the wire. The member decides what needs the log, a quorum round or only its own memory; deadlines come in `CallContext`.
  */
+import type { Askings } from '../node/asking.ts';
 import type { RenewalAnswer } from '../node/input.ts';
 import type { RaisedAlarm } from '../state/alarm-record.ts';
 import type { Command, LeaseId, Range, Txn } from '../state/command.ts';
@@ -106,8 +107,9 @@ export interface Member {
    * `UnavailableError`; the compaction is done all the same.
    */
   swept(revision: number, patience: Patience): Promise<void>;
+  /** A way to ask about many leases; what is added to it is answered in a later step. Begin another when it is `taken`. */
+  askings(patience: Patience): Askings;
   /** Never rejects: what cannot be said is `unavailable`. */
-  keepAlive(id: LeaseId, patience: Patience): Promise<RenewalAnswer>;
   timeToLive(id: LeaseId, patience: Patience): Promise<RenewalAnswer>;
   readonly state: MemberState;
   readonly hub: Hub;

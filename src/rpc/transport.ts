@@ -4,6 +4,9 @@
  */
 import type { RpcError } from './errors.ts';
 
+/** What stands before each message in gRPC's framing: a flag and a length. */
+export const grpcHeadBytes = 5;
+
 /** One call as a service sees it. */
 export interface CallContext {
   /** The caller's address, `host:port`; for logs only. */
@@ -25,6 +28,11 @@ export type Unary = (request: Uint8Array, ctx: CallContext) => Promise<Uint8Arra
 export interface Outgoing {
   /** Sends one message. False: the buffer is full; it was taken all the same, but wait for `whenWritable`. */
   write(message: Uint8Array): boolean;
+  /**
+   * As `write`, of `count` messages that stand in their frames already, heads of `grpcHeadBytes` included (`framed-messages.ts`). A
+   * transport need not have it.
+   */
+  writeFramed?(frames: Buffer, count: number): boolean;
   /** Resolves when the buffer has drained, or when the stream is over. */
   whenWritable(): Promise<void>;
   /** Ends the stream with status OK. */

@@ -2,6 +2,7 @@
  * The member as its services see it, over the node: callbacks become promises here, and nowhere else. Owns no rule.
  */
 import { randomBytes } from 'node:crypto';
+import { Askings } from '../node/asking.ts';
 import type { BarrierAnswer, RenewalAnswer } from '../node/input.ts';
 import type { Node } from '../node/node.ts';
 import { decodeMembership } from '../raft/membership.ts';
@@ -125,12 +126,16 @@ export class ServedMember implements Member {
     }
   }
 
-  keepAlive(id: LeaseId, patience: Patience): Promise<RenewalAnswer> {
-    return this.#question('keepAlive', id, patience);
+  askings(patience: Patience): Askings {
+    const askings = new Askings(this.#timeoutMs(patience));
+    this.#node.enqueue(askings);
+    return askings;
   }
 
   timeToLive(id: LeaseId, patience: Patience): Promise<RenewalAnswer> {
-    return this.#question('timeToLive', id, patience);
+    return new Promise((reply) => {
+      this.#node.enqueue({ type: 'question', kind: 'timeToLive', id, timeoutMs: this.#timeoutMs(patience), reply });
+    });
   }
 
   status(): MemberStatus {
@@ -179,12 +184,6 @@ export class ServedMember implements Member {
 
   snapshot(patience: Patience): Promise<MemberSnapshot> {
     return this.#upkeep.snapshot(this.#timeoutMs(patience));
-  }
-
-  #question(kind: 'keepAlive' | 'timeToLive', id: LeaseId, patience: Patience): Promise<RenewalAnswer> {
-    return new Promise((reply) => {
-      this.#node.enqueue({ type: 'question', kind, id, timeoutMs: this.#timeoutMs(patience), reply });
-    });
   }
 
   #timeoutMs(patience: Patience): number {

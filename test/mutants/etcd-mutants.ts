@@ -51,8 +51,8 @@ export const etcdMutants: readonly Mutant[] = [
       ),
       edit(
         duty,
-        '    for (const asked of this.#inbox) this.primary.ask({ ...asked, ticket });\n',
-        '    for (const asked of this.#inbox) this.primary.ask({ ...asked, ticket });\n    if (this.#nowMs < this.activeUntilMs) this.primary.roundAnswered(ticket, this.#raft.commit);\n',
+        '      this.primary.ask(asked);\n    }\n',
+        '      this.primary.ask(asked);\n    }\n    if (this.#nowMs < this.activeUntilMs) this.primary.roundAnswered(ticket, this.#raft.commit);\n',
       ),
     ],
     caughtBy: ['L1', 'R12', 'L2'],

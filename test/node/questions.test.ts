@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { waitingRequestsMax } from '../../src/base/limits.ts';
+import { Asking, Askings } from '../../src/node/asking.ts';
 import type { RenewalAnswer } from '../../src/node/input.ts';
 import { Questions } from '../../src/node/questions.ts';
 
@@ -90,4 +91,32 @@ test('V3: refused ones end like all others', () => {
   stopped.stop();
   expect(stoppedAnswers).toEqual([{ type: 'unavailable', why: 'stopped' }]);
   expect(stopped.heldCount).toBe(0);
+});
+
+test('what one caller asks together is let in in order, each told by itself; what comes too late goes elsewhere', () => {
+  const told: [bigint, RenewalAnswer][] = [];
+  const asker = { answered: ({ id }: Asking, answer: RenewalAnswer) => void told.push([id, answer]) };
+  const together = (ids: readonly bigint[]): Askings => {
+    const askings = new Askings(5_000);
+    for (const id of ids) askings.add(new Asking('keepAlive', id, asker));
+    return askings;
+  };
+  const questions = new Questions(holdMs);
+  const askings = together([5n, 6n, 7n]);
+  expect(askings.taken).toBe(false);
+  questions.take(askings, false, 0);
+  expect(askings.taken).toBe(true);
+  expect(aimed(questions, 4)).toEqual([5n, 6n, 7n]);
+  questions.settle(2, { type: 'gone' });
+  questions.settle(2, { type: 'gone' });
+  questions.expire(5_000, true, false);
+  const late: RenewalAnswer = { type: 'unavailable', why: 'timedOut' };
+  expect(told.splice(0)).toEqual([
+    [6n, { type: 'gone' }],
+    [5n, late],
+    [7n, late],
+  ]);
+  questions.take(together([8n]), true, 5_000);
+  expect(told).toEqual([[8n, { type: 'unavailable', why: 'stopped' }]]);
+  expect(questions.heldCount).toBe(0);
 });

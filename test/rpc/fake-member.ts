@@ -2,6 +2,7 @@
  * A member for the tests of the wire: a real `Machine` and a real `Hub`, with the log, the clock and the leader in the test's
  * hand. What is proposed is applied one microtask later.
  */
+import { Askings } from '../../src/node/asking.ts';
 import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
 import { UnavailableError } from '../../src/rpc/errors.ts';
 import { hostClock } from '../../src/rpc/host-clock.ts';
@@ -100,6 +101,15 @@ export class FakeMember implements Member {
     await undefined;
     if (this.sweptRefuses !== undefined) throw new UnavailableError(this.sweptRefuses);
     this.apply({ type: 'sweep', revision: this.state.revision + 1, sub: 0 });
+  }
+
+  askings(): Askings {
+    const askings = new Askings(5_000);
+    queueMicrotask(() => {
+      for (const asking of askings.take())
+        this.keepAlive(asking.id).then((answer) => asking.asker.answered(asking, answer));
+    });
+    return askings;
   }
 
   async keepAlive(id: LeaseId): Promise<RenewalAnswer> {

@@ -156,7 +156,7 @@ describe('answers', () => {
     fixture.member.held.get(8n)?.[0]?.();
     fixture.member.held.get(7n)?.[0]?.();
     const answer = await stream.next();
-    expect(pairsOf(answer).map(([id]) => id)).toEqual([8n, 7n]);
+    expect(pairsOf(answer).map(([id]) => id)).toEqual([7n, 8n]);
     expect(numberOf(answer.header?.revision ?? 0)).toBe(1);
     stream.raw.cancel();
   });
