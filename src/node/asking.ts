@@ -4,7 +4,7 @@
  */
 import type { LeaseId } from '../state/command.ts';
 import type { Term } from '../store/entry.ts';
-import type { RenewalAnswer } from './input.ts';
+import type { RenewalAnswer } from './answer.ts';
 import type { LeaseQuestion } from './peer-message.ts';
 
 /** Who asked. */

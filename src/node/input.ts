@@ -4,37 +4,11 @@
  */
 import type { SnapshotHead } from '../raft/message.ts';
 import type { Command, LeaseId } from '../state/command.ts';
-import type { Outcome } from '../state/outcome.ts';
 import type { Index, MemberId } from '../store/entry.ts';
 import type { ImageRecord } from '../store/image.ts';
+import type { Answer, BarrierAnswer, RenewalAnswer } from './answer.ts';
 import type { Askings } from './asking.ts';
 import type { PeerMessage } from './peer-message.ts';
-
-/** Why a request has no outcome. `mayHaveHappened` decides between etcd's "timed out" and a plain "not now". */
-export type Unavailable =
-  /** Nobody led for an election timeout. Not done. */
-  | 'noLeader'
-  /** Queues or disk are full. Not done. */
-  | 'overloaded'
-  /** Quota or disk reserve reached. Not done. */
-  | 'noSpace'
-  /** Its deadline passed after it may have been proposed. Unknown. */
-  | 'timedOut'
-  /** The index that held it came in a snapshot. Unknown. */
-  | 'unknown'
-  /** This member is shutting down. Unknown. */
-  | 'stopped';
-
-export type Answer =
-  | { readonly type: 'outcome'; readonly outcome: Outcome }
-  | { readonly type: 'unavailable'; readonly why: Unavailable };
-
-export type RenewalAnswer =
-  | { readonly type: 'alive'; readonly grantedMs: number; readonly remainingMs: number }
-  | { readonly type: 'gone' }
-  | { readonly type: 'unavailable'; readonly why: Unavailable };
-
-export type BarrierAnswer = { readonly type: 'reached' } | { readonly type: 'unavailable'; readonly why: Unavailable };
 
 export type Input =
   /** One lessor tick of host time has passed (several may have: they are not caught up). */

@@ -12,7 +12,7 @@ import { encodeCommand } from '../state/codec.ts';
 import type { Command, Origin } from '../state/command.ts';
 import type { Outcome } from '../state/outcome.ts';
 import type { MemberId, Term } from '../store/entry.ts';
-import type { Answer, Unavailable } from './input.ts';
+import type { Answer, Unavailable } from './answer.ts';
 
 /** Aimed at no term: held here. */
 const HELD: Term = 0;

@@ -7,8 +7,8 @@ import { unreachable } from '../base/assert.ts';
 import { waitingRequestsMax } from '../base/limits.ts';
 import type { LeaseId } from '../state/command.ts';
 import type { Term } from '../store/entry.ts';
+import type { RenewalAnswer } from './answer.ts';
 import { Asking, type Askings } from './asking.ts';
-import type { RenewalAnswer } from './input.ts';
 import type { LeaseAnswer, LeaseQuestion } from './peer-message.ts';
 
 export class Questions {

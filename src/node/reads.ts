@@ -4,7 +4,7 @@
  */
 import { waitingRequestsMax } from '../base/limits.ts';
 import type { Index } from '../store/entry.ts';
-import type { BarrierAnswer } from './input.ts';
+import type { BarrierAnswer } from './answer.ts';
 
 interface Barrier {
   readonly reply: (answer: BarrierAnswer) => void;

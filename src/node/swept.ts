@@ -6,7 +6,7 @@
 import { waitingRequestsMax } from '../base/limits.ts';
 import type { Machine } from '../state/machine.ts';
 import type { Index } from '../store/entry.ts';
-import type { BarrierAnswer } from './input.ts';
+import type { BarrierAnswer } from './answer.ts';
 
 interface Waiter {
   readonly revision: number;

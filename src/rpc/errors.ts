@@ -6,7 +6,7 @@
  * (etcd: Unknown "not a primary lessor"), so that clients retry.
  */
 import { unreachable } from '../base/assert.ts';
-import type { Unavailable } from '../node/input.ts';
+import type { Unavailable } from '../node/answer.ts';
 import type { Refusal } from '../state/outcome.ts';
 
 /** gRPC's status codes, by name (google.rpc.Code). */

@@ -57,7 +57,8 @@ export class Headers {
   }
 }
 
-function headerField(cluster: Halves, member: Halves, revision: number, term: number): Uint8Array {
+/** The field `header` of an answer. */
+export function headerField(cluster: Halves, member: Halves, revision: number, term: number): Uint8Array {
   const ids = halvesFieldSize(cluster.hi, cluster.lo) + halvesFieldSize(member.hi, member.lo);
   const size = ids + numberFieldSize(revision) + numberFieldSize(term);
   const bytes = new Uint8Array(lengthFieldSize(size));

@@ -5,8 +5,8 @@
  * stream. The header is taken before the renewal (§2.5.5). L2, L3.
  */
 import { keepAlivesPerStreamMax } from '../base/limits.ts';
+import type { RenewalAnswer, Unavailable } from '../node/answer.ts';
 import { type Asker, Asking, type Askings } from '../node/asking.ts';
-import type { RenewalAnswer, Unavailable } from '../node/input.ts';
 import { unavailableError } from './errors.ts';
 import type { FramedMessages } from './framed-messages.ts';
 import type { HeaderField, Headers } from './header.ts';

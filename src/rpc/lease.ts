@@ -2,7 +2,7 @@
  * etcd's Lease service but for the keep-alive stream (`keep-alive-stream.ts`). The edge decides what an option decides: the smallest
  * TTL, the id of a lease that has none. L4: whole seconds on the wire, milliseconds inside.
  */
-import type { RenewalAnswer } from '../node/input.ts';
+import type { RenewalAnswer } from '../node/answer.ts';
 import { unavailableError } from './errors.ts';
 import { Headers } from './header.ts';
 import { bigintOf, int64Of, numberOf } from './int64.ts';

@@ -2,8 +2,9 @@
  * The member as its services see it; the program implements it over the node. Nothing here knows gRPC, nothing behind it
  * knows the wire. The member decides what needs the log, a quorum round or only its own memory; deadlines come in `CallContext`.
  */
+
+import type { RenewalAnswer } from '../node/answer.ts';
 import type { Askings } from '../node/asking.ts';
-import type { RenewalAnswer } from '../node/input.ts';
 import type { RaisedAlarm } from '../state/alarm-record.ts';
 import type { Command, LeaseId, Range, Txn } from '../state/command.ts';
 import type { KvHash } from '../state/hash-kv.ts';

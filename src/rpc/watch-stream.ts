@@ -14,18 +14,14 @@ import type { Member } from './member.ts';
 import { type WatchCreateRequest, type WatchResponse, wire } from './messages.ts';
 import type { CallContext, Incoming, Outgoing } from './transport.ts';
 import { type Refused, refusalText, watchSpecOf } from './watch-convert.ts';
-import {
-  type EventBytes,
-  eventsResponse,
-  type FieldBytes,
-  fragmentedResponse,
-  headerIds,
-  watchIdField,
-} from './watch-encode.ts';
+import { type EventBytes, type FieldBytes, WatchResponses, watchIdField } from './watch-encode.ts';
 import type { Sender, WatchTurns } from './watch-turns.ts';
 
 /** Not one watcher's id: a creation refused, or all watchers of the stream. */
 const noWatchId = -1;
+
+/** So much is worth a write of its own: whether the caller takes it is seen before more is pulled. */
+const flushBytesMin = 16 * 1024;
 
 /** What the streams of a member have in common. */
 export interface WatchShared {
@@ -47,7 +43,6 @@ interface StreamWatcher {
 export class WatchStream implements Sender {
   readonly #member: Member;
   readonly #shared: WatchShared;
-  readonly #headerIds: FieldBytes;
   readonly #headers: Headers;
   readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
@@ -57,6 +52,8 @@ export class WatchStream implements Sender {
   readonly #compacted = new Set<bigint>();
   /** Watchers with something to pull, in the order of their turns. */
   readonly #lagging = new Set<StreamWatcher>();
+  /** Pulled and not yet sent. */
+  readonly #responses = new WatchResponses();
   readonly #progressTimer: HostTimer;
   #nextId = 0n;
   #progressAsked = false;
@@ -74,8 +71,6 @@ export class WatchStream implements Sender {
     this.#member = member;
     this.#shared = shared;
     this.#headers = new Headers(member);
-    const { clusterId, memberId } = member.header();
-    this.#headerIds = headerIds(clusterId, memberId);
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#progressTimer = member.clock.every(progressIntervalMs, () => this.#noteProgress());
@@ -185,12 +180,15 @@ export class WatchStream implements Sender {
     for (; pulls < pullsMax && !this.#blocked && !this.#over; pulls++) {
       const [entry] = this.#lagging;
       if (entry === undefined) {
+        this.#flush();
         this.#answerProgress();
         return pulls;
       }
       this.#lagging.delete(entry);
       this.#pull(entry);
+      if (this.#responses.bytes >= flushBytesMin) this.#flush();
     }
+    this.#flush();
     if (!this.#blocked && !this.#over) this.#shared.turns.add(this);
     return pulls;
   }
@@ -207,22 +205,24 @@ export class WatchStream implements Sender {
     if (pulled.events.length === 0) return;
     entry.quiet = false;
     const events = pulled.events.map((event) => this.#shared.events.of(event));
-    const { term } = this.#member.header();
-    const frame = { ids: this.#headerIds, revision: pulled.revision, term, watchId: entry.idField };
-    if (!entry.fragment) {
-      this.#write(eventsResponse(frame, events));
-      return;
-    }
+    const frame = { header: this.#headers.field(pulled.revision).bytes, watchId: entry.idField };
     const bytesMax = this.#member.options.maxRequestBytes + receiveSlackBytes;
-    for (const part of fragmentedResponse(frame, events, bytesMax)) this.#write(part);
+    if (entry.fragment) this.#responses.addFragmented(frame, events, bytesMax);
+    else this.#responses.add(frame, events);
   }
 
+  /** What was pulled goes before whatever is said after it. */
   #send(response: Sparse<WatchResponse>): void {
-    this.#write(wire.WatchResponse.encode(response));
+    this.#flush();
+    this.#wrote(this.#outgoing.write(wire.WatchResponse.encode(response)));
   }
 
-  #write(bytes: Uint8Array): void {
-    const more = this.#outgoing.write(bytes);
+  #flush(): void {
+    const messages = this.#responses.take();
+    if (messages !== undefined) this.#wrote(messages.send(this.#outgoing));
+  }
+
+  #wrote(more: boolean): void {
     if (more || this.#blocked) return;
     // The caller does not take what it gets: neither its events nor its requests are looked at until it does.
     this.#blocked = true;

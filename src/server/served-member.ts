@@ -2,8 +2,8 @@
  * The member as its services see it, over the node: callbacks become promises here, and nowhere else. Owns no rule.
  */
 import { randomBytes } from 'node:crypto';
+import type { BarrierAnswer, RenewalAnswer } from '../node/answer.ts';
 import { Askings } from '../node/asking.ts';
-import type { BarrierAnswer, RenewalAnswer } from '../node/input.ts';
 import type { Node } from '../node/node.ts';
 import { decodeMembership } from '../raft/membership.ts';
 import { UnavailableError } from '../rpc/errors.ts';

@@ -3,7 +3,7 @@
  * (L1: nothing that was acknowledged ends early). Titles begin with the number of the case; `cases.test.ts` counts them.
  */
 import { expect, test } from 'vitest';
-import type { Answer } from '../../src/node/input.ts';
+import type { Answer } from '../../src/node/answer.ts';
 import type { CallRecord } from '../sim/history.ts';
 import type { SimMember } from '../sim/member.ts';
 import { handedOverAndCut } from '../sim/scripts.ts';

@@ -2,7 +2,7 @@
  * One node alone on the bench: a test plays its two peers by hand. Its log syncs when the test says so; what it sends
  * and answers is collected. For what the node itself must get right: who is told what, in which order.
  */
-import type { Answer, BarrierAnswer, RenewalAnswer } from '../../src/node/input.ts';
+import type { Answer, BarrierAnswer, RenewalAnswer } from '../../src/node/answer.ts';
 import { Node } from '../../src/node/node.ts';
 import type { NodeOptions } from '../../src/node/options.ts';
 import type { PeerMessage } from '../../src/node/peer-message.ts';

@@ -1,6 +1,6 @@
 /** The turn itself, on a small simulated cluster with calm links: forwarding, answers on every member, limits, stopping. */
 import { expect, test } from 'vitest';
-import type { Answer, RenewalAnswer } from '../../src/node/input.ts';
+import type { Answer, RenewalAnswer } from '../../src/node/answer.ts';
 import type { Command } from '../../src/state/command.ts';
 import { calmWorld } from '../sim/calm.ts';
 import type { SimMember } from '../sim/member.ts';

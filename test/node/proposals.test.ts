@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { AssertionFailure } from '../../src/base/assert.ts';
 import { waitingBytesMax, waitingRequestsMax } from '../../src/base/limits.ts';
-import type { Answer } from '../../src/node/input.ts';
+import type { Answer } from '../../src/node/answer.ts';
 import { Proposals } from '../../src/node/proposals.ts';
 import type { Command } from '../../src/state/command.ts';
 import type { Outcome } from '../../src/state/outcome.ts';

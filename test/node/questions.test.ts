@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { waitingRequestsMax } from '../../src/base/limits.ts';
+import type { RenewalAnswer } from '../../src/node/answer.ts';
 import { Asking, Askings } from '../../src/node/asking.ts';
-import type { RenewalAnswer } from '../../src/node/input.ts';
 import { Questions } from '../../src/node/questions.ts';
 
 const holdMs = 1_000;

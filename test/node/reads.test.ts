@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { waitingRequestsMax } from '../../src/base/limits.ts';
-import type { BarrierAnswer } from '../../src/node/input.ts';
+import type { BarrierAnswer } from '../../src/node/answer.ts';
 import { Reads } from '../../src/node/reads.ts';
 
 test('the limit on barriers counts all that wait: held, under a round, and for applies', () => {

@@ -1,7 +1,7 @@
 /** S5, C50: who raises the NOSPACE alarm and when, what is refused before it is proposed, and that expiry rests under CORRUPT. */
 import { describe, expect, test } from 'vitest';
 import { diskLowMsMax } from '../../src/base/limits.ts';
-import type { Answer, RenewalAnswer } from '../../src/node/input.ts';
+import type { Answer, RenewalAnswer } from '../../src/node/answer.ts';
 import type { AlarmKind, Command } from '../../src/state/command.ts';
 import { calmSchedule } from '../sim/calm.ts';
 import type { SimMember } from '../sim/member.ts';

@@ -1,7 +1,7 @@
 /** After a compaction: who proposes sweeps and how often, and who waits for their end. */
 import { expect, test } from 'vitest';
 import { imageFlushMsMax, sweepChangesMax, sweepEveryMs, waitingRequestsMax } from '../../src/base/limits.ts';
-import type { BarrierAnswer } from '../../src/node/input.ts';
+import type { BarrierAnswer } from '../../src/node/answer.ts';
 import { Sweeps } from '../../src/node/sweeps.ts';
 import { Swept } from '../../src/node/swept.ts';
 import { Machine } from '../../src/state/machine.ts';

@@ -2,8 +2,9 @@
  * A member for the tests of the wire: a real `Machine` and a real `Hub`, with the log, the clock and the leader in the test's
  * hand. What is proposed is applied one microtask later.
  */
+
+import type { RenewalAnswer, Unavailable } from '../../src/node/answer.ts';
 import { Askings } from '../../src/node/asking.ts';
-import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
 import { UnavailableError } from '../../src/rpc/errors.ts';
 import { hostClock } from '../../src/rpc/host-clock.ts';
 import type {

@@ -2,18 +2,14 @@
 import { expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { keyValueMessage } from '../../src/rpc/convert.ts';
+import { headerField } from '../../src/rpc/header.ts';
+import { halvesOf } from '../../src/rpc/hot/fields.ts';
 import { int64Of } from '../../src/rpc/int64.ts';
 import { wire } from '../../src/rpc/messages.ts';
-import {
-  EventBytes,
-  eventsResponse,
-  fragmentedResponse,
-  headerIds,
-  type ResponseFrame,
-  watchIdField,
-} from '../../src/rpc/watch-encode.ts';
+import { EventBytes, type ResponseFrame, WatchResponses, watchIdField } from '../../src/rpc/watch-encode.ts';
 import type { EventView } from '../../src/state/history.ts';
 import type { KeyValue } from '../../src/state/outcome.ts';
+import { sent } from './framed.ts';
 
 interface Drawn {
   readonly clusterId: bigint;
@@ -54,7 +50,8 @@ function drawn(random: Prng): Drawn {
 }
 
 function frameOf({ clusterId, memberId, watchId, revision, term }: Drawn): ResponseFrame {
-  return { ids: headerIds(clusterId, memberId), revision, term, watchId: watchIdField(watchId) };
+  const header = headerField(halvesOf(clusterId), halvesOf(memberId), revision, term);
+  return { header, watchId: watchIdField(watchId) };
 }
 
 /** By protobufjs; a field with its default value is not given, as it would be written. */
@@ -88,6 +85,13 @@ function byProtobufjs(what: Drawn, events: readonly EventView[], fragment: boole
   });
 }
 
+function sentOf(responses: WatchResponses): Uint8Array[] {
+  const { bytes } = responses;
+  const messages = responses.take();
+  expect(messages?.bytes.length).toBe(bytes);
+  return messages === undefined ? [] : sent(messages);
+}
+
 const same = (ours: Uint8Array, theirs: Uint8Array, why: string) => expect(Buffer.compare(ours, theirs), why).toBe(0);
 
 test('a response is, byte for byte, what protobufjs makes of it', () => {
@@ -95,11 +99,16 @@ test('a response is, byte for byte, what protobufjs makes of it', () => {
   for (let round = 0; round < 500; round++) {
     const what = drawn(random);
     const events = new EventBytes();
-    const ours = eventsResponse(
-      frameOf(what),
-      what.events.map((event) => events.of(event)),
-    );
-    same(ours, byProtobufjs(what, what.events, false), `round ${round}`);
+    const bytes = what.events.map((event) => events.of(event));
+    const responses = new WatchResponses();
+    responses.add(frameOf(what), bytes);
+    responses.add(frameOf(what), bytes.slice(0, 1));
+    expect(responses.bytes).toBeGreaterThan(0);
+    const [whole, one] = sentOf(responses);
+    same(whole as Uint8Array, byProtobufjs(what, what.events, false), `round ${round}`);
+    same(one as Uint8Array, byProtobufjs(what, what.events.slice(0, 1), false), `round ${round}, one event`);
+    expect(responses.bytes).toBe(0);
+    expect(responses.take()).toBeUndefined();
   }
 });
 
@@ -110,11 +119,13 @@ test('W4: fragments are cut where etcd cuts: below the limit, one event at least
     const what = drawn(random);
     const events = new EventBytes();
     const bytesMax = random.pick([1, 200, 1_000, 5_000, 20_000, 100_000]);
-    const parts = fragmentedResponse(
+    const responses = new WatchResponses();
+    responses.addFragmented(
       frameOf(what),
       what.events.map((event) => events.of(event)),
       bytesMax,
     );
+    const parts = sentOf(responses);
     let from = 0;
     for (const [at, part] of parts.entries()) {
       const isLast = at === parts.length - 1;

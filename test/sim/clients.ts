@@ -3,7 +3,7 @@
  * the client gives up. Owns the calls and what the edge of a member does with them (`rpc/kv.ts`, `rpc/lease.ts`); what is called,
  * and when, is `workload.ts`'s. Invariant: V3, every call ends, and every call that a living member took in is answered by it.
  */
-import type { Unavailable } from '../../src/node/input.ts';
+import type { Unavailable } from '../../src/node/answer.ts';
 import type { Node } from '../../src/node/node.ts';
 import type { CallOutcome, CallRecord, CallResult, ClientCall, WatchRecord } from './history.ts';
 import type { SimMember } from './member.ts';

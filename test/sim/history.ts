@@ -2,7 +2,7 @@
  * What clients saw and what the log says: the records that checks read. Values only; the workload and the world write them, each
  * once, and complete them in place.
  */
-import type { RenewalAnswer, Unavailable } from '../../src/node/input.ts';
+import type { RenewalAnswer, Unavailable } from '../../src/node/answer.ts';
 import type { Compact, DeleteRange, Grant, LeaseId, Put, Range, Revoke, Txn } from '../../src/state/command.ts';
 import type { EventView } from '../../src/state/history.ts';
 import type { AppliedCommand, Outcome, RangeResult, Refusal } from '../../src/state/outcome.ts';

@@ -1,7 +1,6 @@
 /** Keep-alive messages by hand against protobufjs: the same ids, the same refusals, the same bytes. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { FramedMessages } from '../../../src/rpc/framed-messages.ts';
 import { Headers } from '../../../src/rpc/header.ts';
 import { halvesOf } from '../../../src/rpc/hot/fields.ts';
 import {
@@ -14,8 +13,8 @@ import {
 import { bigintOf, int64Of } from '../../../src/rpc/int64.ts';
 import { batchWire } from '../../../src/rpc/keep-alive-batches.ts';
 import { wire } from '../../../src/rpc/messages.ts';
-import type { Outgoing } from '../../../src/rpc/transport.ts';
 import { FakeMember } from '../fake-member.ts';
+import { sent } from '../framed.ts';
 
 const ids = fc.oneof(
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
@@ -54,24 +53,6 @@ function single(bytes: Uint8Array): bigint | undefined {
 function batch(bytes: Uint8Array, idsMax = 1_000): bigint[] | undefined {
   const taken: bigint[] = [];
   return readKeepAliveBatch(bytes, idsMax, (hi, lo) => taken.push(idFrom(hi, lo))) ? taken : undefined;
-}
-
-/** Each message that goes out, by a transport that takes them one by one, and by one that takes all. */
-function sent(messages: FramedMessages): Uint8Array[] {
-  const each: Uint8Array[] = [];
-  const whole: Uint8Array[] = [];
-  const outgoing = { write: (bytes: Uint8Array) => each.push(bytes) > 0 } as unknown as Outgoing;
-  expect(messages.send(outgoing)).toBe(true);
-  const framed = {
-    writeFramed: (bytes: Uint8Array, count: number) => {
-      expect(count).toBe(each.length);
-      return whole.push(bytes) > 0;
-    },
-  } as unknown as Outgoing;
-  messages.send(framed);
-  const heads = each.map((message) => Buffer.from([0, 0, 0, message.length >> 8, message.length & 0xff]));
-  expect(Buffer.concat(whole)).toEqual(Buffer.concat(each.flatMap((message, at) => [heads[at] as Buffer, message])));
-  return each;
 }
 
 test('a request reads as protobufjs reads it', () => {

@@ -4,7 +4,7 @@
  * TTL questions are told (L11), ids that members choose (L10). Keyed by life, never by id: where an answer may be about two
  * lives of one id, it is held against the one it fits.
  */
-import type { RenewalAnswer } from '../../../src/node/input.ts';
+import type { RenewalAnswer } from '../../../src/node/answer.ts';
 import type { LeaseId } from '../../../src/state/command.ts';
 import type { CallRecord } from '../history.ts';
 import { fail } from './fail.ts';
