@@ -63,12 +63,14 @@ async function roadOn(
   options: CompareOptions,
 ): Promise<readonly Compared[]> {
   const found: Compared[] = [];
-  for (const spec of specs) {
+  for (const [at, spec] of specs.entries()) {
     const rounds: Partial<Record<Target, Measured[]>> = {};
-    for (let round = 1; round <= options.rounds; round++) {
+    // Members that were started a moment ago: one round does not count, so that their compilers and caches are where they stay.
+    for (let round = at === 0 ? 0 : 1; round <= options.rounds; round++) {
       for (const [target, cluster] of clusters) {
         progress(`${spec.name}: ${target}, round ${round} of ${options.rounds}`, false);
         const measured = await oneRound(load, cluster, spec, options);
+        if (round === 0) continue;
         rounds[target] ??= [];
         rounds[target].push(measured);
       }
