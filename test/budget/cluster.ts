@@ -4,6 +4,7 @@
  * is the same count on every machine, however slow.
  */
 import { plansOf } from '../../src/client/testing/member.ts';
+import { MessageReader } from '../../src/rpc/grpc-frames.ts';
 import type { BidiStream, CallContext, Incoming, Outgoing } from '../../src/rpc/transport.ts';
 import { type Counters, noWork } from './counters.ts';
 import { CountedMember } from './member.ts';
@@ -91,17 +92,24 @@ export class CountedCluster {
     // It is looked at below, when the pumping is over.
     all.catch(() => undefined);
     await this.settle();
-    for (const answer of await all) this.#answered(answer);
+    for (const answer of await all) {
+      this.counters.writes++;
+      this.#answered(answer);
+    }
     return await all;
   }
 
   open(member: CountedMember, path: string, heard: (answer: Uint8Array) => void): OpenStream {
     const method = member.table[path];
     if (method?.kind !== 'bidi') throw new Error(`${path} is no stream`);
-    return openStream(method.call, (answer) => {
-      this.#answered(answer);
-      heard(answer);
-    });
+    const wrote = (answers: readonly Uint8Array[]): void => {
+      this.counters.writes++;
+      for (const answer of answers) {
+        this.#answered(answer);
+        heard(answer);
+      }
+    };
+    return openStream(method.call, wrote);
   }
 
   #answered(answer: Uint8Array): void {
@@ -123,7 +131,8 @@ class Context implements CallContext {
   }
 }
 
-function openStream(call: BidiStream, heard: (answer: Uint8Array) => void): OpenStream {
+/** `wrote` hears what one write brings. */
+function openStream(call: BidiStream, wrote: (answers: readonly Uint8Array[]) => void): OpenStream {
   let sink: Parameters<Incoming['listen']>[0] | undefined;
   const incoming: Incoming = {
     listen: (given) => {
@@ -134,7 +143,13 @@ function openStream(call: BidiStream, heard: (answer: Uint8Array) => void): Open
   };
   const outgoing: Outgoing = {
     write: (message) => {
-      heard(message);
+      wrote([message]);
+      return true;
+    },
+    writeFramed: (frames) => {
+      const answers: Uint8Array[] = [];
+      new MessageReader(frames.length, (message) => answers.push(message)).push(frames);
+      wrote(answers);
       return true;
     },
     whenWritable: () => Promise.resolve(),

@@ -19,6 +19,8 @@ export interface Counters {
   /** Answers of services, before HTTP/2 frames. */
   answers: number;
   answerBytes: number;
+  /** Handed to a transport: several answers of a stream may go in one. */
+  writes: number;
   /** JavaScript objects that were made, by members, their services and the little that pumps them; and buffers. */
   heapBytes: number;
   bufferBytes: number;
@@ -39,6 +41,7 @@ export function noWork(): Counters {
     turns: 0,
     answers: 0,
     answerBytes: 0,
+    writes: 0,
     heapBytes: 0,
     bufferBytes: 0,
   };
