@@ -10,8 +10,13 @@ export const uncommittedBytesMax = 64 * 1024 * 1024;
 export const appendBytesMax = 1024 * 1024;
 /** Appends on the way to one follower, unanswered. */
 export const appendsInFlightMax = 256;
-/** Committed payload bytes handed out for apply in one turn; the rest waits for the next. */
-export const applyBytesPerTurnMax = 4 * 1024 * 1024;
+/**
+ * Committed payload bytes handed out for apply in one turn, or one entry; the rest waits for the next. As many as expire three thousand
+ * leases, which takes some 20 ms: a turn does other things as well, and nothing else happens meanwhile.
+ */
+export const applyBytesPerTurnMax = 64 * 1024;
+/** Payload bytes of one entry of what the leader decides itself, or one command: an entry is applied in one turn. */
+export const dutyEntryBytesMax = 16 * 1024;
 /** Inputs handled in one turn. */
 export const inputsPerTurnMax = 20_000;
 /** Entries kept behind the image's applied index, so that a member a little behind needs no snapshot. */
@@ -45,7 +50,7 @@ export const expireCommandsInFlightMax = 8;
 /** Leases checkpointed in a second. */
 export const checkpointLeasesPerSecondMax = 10_000;
 /** Leases promoted in one slice of a turn. */
-export const promotionSliceLeasesMax = 50_000;
+export const promotionSliceLeasesMax = 10_000;
 /** The lessor clock's largest step in one turn; what a stall adds beyond it never happened. */
 export const lessorClockStepMsMax = 250;
 
@@ -118,8 +123,10 @@ export const snapshotFrameBytesMax = 256 * 1024;
 
 /** `clear` commands decided and not yet applied. */
 export const clearCommandsInFlightMax = 64;
-/** Slots one turn moves or looks at in a timing wheel; a longer due list goes on in the next turn. */
-export const leaseMovesPerTurnMax = 100_000;
+/** Slots one turn moves or looks at in a timing wheel; the rest goes on in the next turn, which comes at once. */
+export const leaseMovesPerTurnMax = 20_000;
+/** Slots one look for the next deadline visits; with more in its way it leaves it to the tick. */
+export const deadlineLooksMax = 64;
 
 /** Keep-alives of one stream asked and not yet answered, before the stream is read no further. */
 export const keepAlivesPerStreamMax = 10_000;

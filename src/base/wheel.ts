@@ -125,6 +125,27 @@ export class Wheel {
     }
   }
 
+  /**
+   * The first millisecond, `untilMs` at most, at which something falls due or `advance` must look at what lies farther out; undefined
+   * if there is none, or if `looksMax` slots that were put off lie before it. Right after an `advance` to now that was enough.
+   */
+  nextDue(untilMs: number, looksMax: number): number | undefined {
+    let looks = 0;
+    for (let ms = this.#cursor; ms <= untilMs; ms++) {
+      if (ms % BUCKETS === 0 && this.#hasFarther(ms)) return ms;
+      if (this.#counts[1] === 0) {
+        ms += BUCKETS - 1 - (ms % BUCKETS);
+        continue;
+      }
+      const head = ms % BUCKETS;
+      for (let node = this.#next.get(head); node !== head; node = this.#next.get(node)) {
+        if (this.#dueMs.get(node - SENTINELS) <= ms) return ms;
+        if (++looks === looksMax) return undefined;
+      }
+    }
+    return undefined;
+  }
+
   /** Takes a slot out of the wheel; `dueAt` still knows its time. */
   take(slot: number): void {
     assert(this.has(slot), 'wheel: takes a slot that is not in it');
@@ -136,6 +157,17 @@ export class Wheel {
     let width = 1;
     for (let level = 1; level < LEVELS && this.#counts[level] === 0; level++) width = WIDTHS[level] as number;
     return width - (this.#cursor % width);
+  }
+
+  /** Whether a bucket of a higher level comes down at this multiple of the width of level 1's. */
+  #hasFarther(ms: number): boolean {
+    for (let level = 1; level < LEVELS; level++) {
+      const width = WIDTHS[level] as number;
+      if (ms % width !== 0) return false;
+      const head = level * BUCKETS + (Math.floor(ms / width) % BUCKETS);
+      if (this.#next.get(head) !== head) return true;
+    }
+    return false;
   }
 
   /** Links a loose slot where its due time belongs. */

@@ -13,6 +13,7 @@ import type { LeaseObserver, Machine } from '../state/machine.ts';
 import type { Entry, Index, MemberId, Term } from '../store/entry.ts';
 import type { NodeOptions } from './options.ts';
 import type { ForwardAnswers, ForwardQuestions, LeaseAnswer, LeaseQuestion } from './peer-message.ts';
+import type { Ports } from './ports.ts';
 import { Sweeps } from './sweeps.ts';
 
 /** Who asked: a member (perhaps ourselves), in which of its boots, under which number. */
@@ -51,6 +52,7 @@ export class Duty {
   readonly primary: Primary<AskerKey>;
   readonly #raft: Raft;
   readonly #member: MemberId;
+  readonly #tickMs: number;
   readonly #machine: Machine;
   readonly #sweeps: Sweeps;
   /** Asked of us as leader, and not yet under a round: before promotion, or since the last turn. */
@@ -66,6 +68,7 @@ export class Duty {
 
   constructor(options: NodeOptions, raft: Raft, machine: Machine, electionTimeoutMs: number) {
     this.#member = options.member;
+    this.#tickMs = options.tickMs;
     this.#raft = raft;
     this.#machine = machine;
     this.#sweeps = new Sweeps(machine);
@@ -94,9 +97,15 @@ export class Duty {
     return onDuty && this.#machine.appliedIndex === this.#raft.commit;
   }
 
-  /** Whether promotion still has slices to do. */
-  get promoting(): boolean {
-    return this.#slicesLeft;
+  /** There is more to do than this turn did: the next one is wanted at once. */
+  get pressed(): boolean {
+    return this.#slicesLeft || this.primary.pressed;
+  }
+
+  /** The turn is over: the next comes with the tick, or with a lease that falls due before it. */
+  sleep(ports: Pick<Ports, 'wakeIn'>): void {
+    const dueMs = this.primary.nextDueMs(this.#nowMs + this.#tickMs);
+    if (dueMs !== undefined) ports.wakeIn(Math.max(0, dueMs - this.#nowMs));
   }
 
   /** Called whenever time or role may have moved, before anything of the primary is used. Returns whom to tell "ask again". */

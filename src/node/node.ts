@@ -94,8 +94,9 @@ export class Node {
     if (ready !== undefined) this.#carryOut(ready, nowMs);
     this.#answer(nowMs);
     if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs, this.#clients.space.diskLow);
-    if (ready !== undefined && ready.committed.length > 0) this.#wake();
-    if (this.#queue.length > 0 || this.#duty.promoting || this.#installer.loading) this.#wake();
+    const more = this.#queue.length > 0 || this.#duty.pressed || this.#installer.loading;
+    if (more || (ready !== undefined && ready.committed.length > 0)) this.#wake();
+    else this.#duty.sleep(this.#ports);
   }
 
   /** Requests of our own clients that wait for an outcome. */

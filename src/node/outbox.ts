@@ -2,7 +2,7 @@
  * What a turn sends out for clients: the leader proposes, a follower forwards to the leader it knows, nobody forwards a forward
  * (house §7). Owns packing and aiming; the core decides whether it takes an entry.
  */
-import { entryPayloadBytesMax } from '../base/limits.ts';
+import { dutyEntryBytesMax, entryPayloadBytesMax } from '../base/limits.ts';
 import type { Raft } from '../raft/raft.ts';
 import { encodeCommand, packCommands } from '../state/codec.ts';
 import type { Command } from '../state/command.ts';
@@ -39,7 +39,7 @@ export class Outbox {
     proposals.aim(this.#proposeAll(proposals.held(), duty), leading);
     const origin = { member: this.#member, boot: this.#boot, seq: 0 };
     const decided = duty.decide().map((command) => ({ command, encoded: encodeCommand({ origin, command }) }));
-    const proposed = this.#proposeAll(decided, duty);
+    const proposed = this.#proposeAll(decided, duty, dutyEntryBytesMax);
     for (const { command } of decided.slice(proposed)) duty.undecided(command);
   }
 
@@ -49,7 +49,7 @@ export class Outbox {
     if (to === NO_MEMBER) return;
     const envelope = { from: this.#member, to, term: this.#raft.term, boot: this.#boot };
     while (proposals.held().length > 0) {
-      const batch = nextBatch(proposals.held(), 0);
+      const batch = nextBatch(proposals.held(), 0, entryPayloadBytesMax);
       const commands = batch.map((waiter) => waiter.encoded);
       this.#peers.send(to, { ...envelope, type: 'forwardCommands', batch: ++this.#batch, commands });
       proposals.aim(batch.length, envelope.term);
@@ -59,11 +59,11 @@ export class Outbox {
     if (aimed.length > 0) this.#peers.send(to, { ...envelope, type: 'forwardQuestions', questions: aimed });
   }
 
-  /** Packs commands into entries of at most 1 MiB and proposes them. Returns how many, from the front, the core took. */
-  #proposeAll(items: readonly Outgoing[], duty: Duty): number {
+  /** Packs commands into entries of at most so many bytes and proposes them. Returns how many, from the front, the core took. */
+  #proposeAll(items: readonly Outgoing[], duty: Duty, bytesMax = entryPayloadBytesMax): number {
     let taken = 0;
     while (taken < items.length) {
-      const batch = nextBatch(items, taken);
+      const batch = nextBatch(items, taken, bytesMax);
       if (this.#raft.propose('commands', packCommands(batch.map((item) => item.encoded))).type !== 'accepted') break;
       for (const { command } of batch) duty.proposed(command);
       taken += batch.length;
@@ -73,12 +73,16 @@ export class Outbox {
 }
 
 /** As many items as fit one entry, or one message to the leader; at least one. */
-function nextBatch<T extends { readonly encoded: Uint8Array }>(items: readonly T[], start: number): readonly T[] {
+function nextBatch<T extends { readonly encoded: Uint8Array }>(
+  items: readonly T[],
+  start: number,
+  bytesMax: number,
+): readonly T[] {
   let bytes = 0;
   let end = start;
   while (end < items.length) {
     bytes += (items[end] as T).encoded.length;
-    if (end > start && bytes > entryPayloadBytesMax) break;
+    if (end > start && bytes > bytesMax) break;
     end++;
   }
   return items.slice(start, end);

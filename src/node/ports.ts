@@ -14,6 +14,8 @@ export interface Ports {
   readonly snapshots: SnapshotsPort;
   /** Something waits: schedule a turn soon. Called at most once between two turns. */
   wake(): void;
+  /** A turn is wanted after this long: a lease falls due before the next tick. Only ever late if it does not come. */
+  wakeIn(delayMs: number): void;
 }
 
 export interface WalPort {

@@ -37,6 +37,8 @@ export class Checkpoints {
   readonly #decisions: Decisions;
   readonly #expiry: Expiry;
   readonly #wheel: Wheel;
+  /** The wheel has not come up to the time of the last decision. */
+  #behind = false;
   /** Leases that may be recorded at once, refilled with time. */
   #allowance = 0;
   #refilledMs: number;
@@ -47,6 +49,11 @@ export class Checkpoints {
     this.#expiry = expiry;
     this.#refilledMs = nowMs;
     this.#wheel = new Wheel(nowMs);
+  }
+
+  /** As `Expiry.behind`. */
+  get behind(): boolean {
+    return this.#behind;
   }
 
   /** Leases whose record is due and waits for its turn. */
@@ -88,7 +95,7 @@ export class Checkpoints {
 
   /** The records to make now. Every slot looked at is scheduled again, whatever comes of it (M38). */
   decide(term: Term, nowMs: number, limits: DutyLimits): Checkpoint[] {
-    this.#wheel.advance(nowMs, leaseMovesPerTurnMax);
+    this.#behind = !this.#wheel.advance(nowMs, leaseMovesPerTurnMax);
     this.#refill(nowMs, limits);
     const commands: Checkpoint[] = [];
     let leases: Checkpoint['leases'][number][] = [];

@@ -4,7 +4,7 @@
  * before its deadline), L4 and L14 (deadline order, bounded batches).
  */
 import { assert } from '../base/assert.ts';
-import { leaseMovesPerTurnMax } from '../base/limits.ts';
+import { deadlineLooksMax, leaseMovesPerTurnMax } from '../base/limits.ts';
 import { Wheel } from '../base/wheel.ts';
 import type { Expire } from '../state/command.ts';
 import type { Term } from '../store/entry.ts';
@@ -19,6 +19,8 @@ export class Expiry {
   readonly #wheel: Wheel;
   /** The earliest deadline of each command in flight, oldest first. */
   readonly #inFlight: { readonly oldestMs: number; readonly leases: number }[] = [];
+  /** The wheel has not come up to the time of the last decision. */
+  #behind = false;
   /** Slots about which something was decided and is not any more; they go back to their place at the next decision. */
   #lifted: number[] = [];
 
@@ -26,6 +28,16 @@ export class Expiry {
     this.#table = table;
     this.#decisions = decisions;
     this.#wheel = new Wheel(nowMs);
+  }
+
+  /** More leases than one decision looks at may be due: it is to go on at once. */
+  get behind(): boolean {
+    return this.#behind;
+  }
+
+  /** When the next lease falls due, `untilMs` at most, as `Wheel.nextDue`. Those that are due already wait for something else. */
+  nextDueMs(untilMs: number): number | undefined {
+    return this.#wheel.nextDue(untilMs, deadlineLooksMax);
   }
 
   /** Of a tracked lease; 0 if there is none yet. */
@@ -73,7 +85,7 @@ export class Expiry {
   /** The leases whose time is over, as commands in deadline order; each lease counts as decided from here on (M44). */
   decide(term: Term, nowMs: number, limits: DutyLimits): Expire[] {
     this.#putLiftedBack();
-    this.#wheel.advance(nowMs, leaseMovesPerTurnMax);
+    this.#behind = !this.#wheel.advance(nowMs, leaseMovesPerTurnMax);
     const commands: Expire[] = [];
     while (this.#inFlight.length < limits.expireCommandsInFlightMax) {
       const slots = this.#takeBatch(nowMs, limits);

@@ -233,6 +233,19 @@ export class Primary<Key> {
     return false;
   }
 
+  /** There is more to do than one turn did: the next one is wanted at once. */
+  get pressed(): boolean {
+    return this.#reign?.pressed ?? false;
+  }
+
+  /**
+   * When the next lease falls due, `untilMs` at most; undefined if none does, as far as a short look tells. A turn then spares a
+   * lone lease the wait for a tick; late is all that can come of not having one.
+   */
+  nextDueMs(untilMs: number): number | undefined {
+    return this.#reign?.expiry.nextDueMs(untilMs);
+  }
+
   // ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**

@@ -45,6 +45,11 @@ export class Reign {
     return this.#sliceStart < this.#slicesEnd;
   }
 
+  /** There is more to do than one turn did: slices of the promotion, or moves of a wheel. */
+  get pressed(): boolean {
+    return this.promoting || this.expiry.behind || this.checkpoints.behind;
+  }
+
   /** Takes over the next leases, read now (L3: remaining TTL and time belong to the same moment). True when all are. */
   slice(nowMs: number): boolean {
     const end = Math.min(this.#slicesEnd, this.#sliceStart + promotionSliceLeasesMax);

@@ -22,6 +22,7 @@ export interface HostPortsParts {
   readonly log: Log;
   enqueue(input: Input): void;
   wake(): void;
+  wakeIn(delayMs: number): void;
   /** The image has grown: ask how much of the disk is left. */
   measureSpace(): void;
   /** A disk failed: no further ack, exit. */
@@ -34,6 +35,7 @@ export function hostPorts(parts: HostPortsParts): Ports {
   const { disks, peers, metrics, enqueue, fatal } = parts;
   return {
     wake: () => parts.wake(),
+    wakeIn: (delayMs) => parts.wakeIn(delayMs),
     wal: {
       write: (group) => {
         const startMs = performance.now();

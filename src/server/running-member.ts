@@ -106,6 +106,7 @@ export class RunningMember {
         fatal,
         imageDamaged: (damage) => void this.#retire(damage),
         wake: () => this.#loop.wake(),
+        wakeIn: (delayMs) => this.#loop.wakeIn(delayMs),
         measureSpace: () => void this.measureSpace(),
       }),
     );

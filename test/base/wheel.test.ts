@@ -95,6 +95,22 @@ test('a budget of moves splits the work without losing or reordering anything', 
   expect(out).toEqual(Array.from({ length: 1000 }, (_, slot) => slot));
 });
 
+test('the next deadline is found by a short look, or not at all', () => {
+  const wheel = new Wheel(0);
+  for (let slot = 0; slot < 10; slot++) wheel.set(slot, 10 + slot);
+  wheel.advance(5, 1e9);
+  expect(wheel.nextDue(9, 64)).toBeUndefined();
+  expect(wheel.nextDue(25, 64)).toBe(10);
+  for (let slot = 0; slot < 5; slot++) wheel.raise(slot, 5_000);
+  expect(wheel.nextDue(25, 64)).toBe(15);
+  expect(wheel.nextDue(25, 5)).toBeUndefined();
+  for (let slot = 5; slot < 10; slot++) wheel.remove(slot);
+  // What lies farther out has to come down at 256 if there is anything.
+  expect(wheel.nextDue(300, 64)).toBeUndefined();
+  wheel.set(11, 270);
+  expect(wheel.nextDue(300, 64)).toBe(256);
+});
+
 test('taking or putting back in the wrong state is a bug of ours and said so', () => {
   const wheel = new Wheel(0);
   expect(() => wheel.take(0)).toThrow('wheel');
@@ -146,6 +162,10 @@ test('agrees with a list of times over random sets, raises, removes, budgets and
         for (const [left, at] of due)
           expect(at, `${why} step ${step}: slot ${left} is late`).toBeGreaterThan(nowMs - 1);
         for (const taken of out) wheel.remove(taken);
+        // The next look may come for nothing, but never after something fell due.
+        const first = Math.min(...[...due.values()].map((at) => Math.ceil(at)));
+        const next = wheel.nextDue(nowMs + 1_000, 1e9);
+        if (first <= nowMs + 1_000) expect(next, `${why} step ${step}: a look too late`).toBeLessThanOrEqual(first);
       }
     }
   }

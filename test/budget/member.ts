@@ -54,6 +54,8 @@ export class CountedMember {
         wake: () => {
           this.#awake = true;
         },
+        // Nothing falls due here.
+        wakeIn: () => {},
         wal: {
           write: (group) => {
             counters.walSyncs++;

@@ -51,6 +51,7 @@ export class FuzzedNode {
       },
       {
         wake: () => {},
+        wakeIn: () => {},
         wal: { write: () => this.node.enqueue({ type: 'persisted' }), dropUpTo: () => {} },
         image: {
           write: ({ appliedIndex }) => this.node.enqueue({ type: 'imageWritten', appliedIndex }),

@@ -24,6 +24,8 @@ export class LoneNode {
   readonly node: Node;
   readonly sent: PeerMessage[] = [];
   readonly answers: unknown[] = [];
+  /** In how many milliseconds it wanted to be woken. */
+  readonly alarms: number[] = [];
   /** Whom an image was to be sent to. */
   readonly streams: MemberId[] = [];
   syncing = true;
@@ -42,6 +44,7 @@ export class LoneNode {
       { raft, machine },
       {
         wake: () => (this.#wantsTurn = true),
+        wakeIn: (delayMs) => this.alarms.push(delayMs),
         wal: { write: () => (this.#writing = true), dropUpTo: () => {} },
         image: { write: ({ appliedIndex }) => (this.#imageIndex = appliedIndex) },
         peers: { send: (_to, message) => this.sent.push(message) },

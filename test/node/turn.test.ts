@@ -1,6 +1,11 @@
 /** What the turn wires together, told by one node whose peers the test plays: each line here is a promise no part keeps alone. */
 import { expect, test } from 'vitest';
-import { snapshotStepsPerTurnMax, waitingBytesMax } from '../../src/base/limits.ts';
+import {
+  dutyEntryBytesMax,
+  leaseMovesPerTurnMax,
+  snapshotStepsPerTurnMax,
+  waitingBytesMax,
+} from '../../src/base/limits.ts';
 import type { Command } from '../../src/state/command.ts';
 import { Machine } from '../../src/state/machine.ts';
 import type { Entry } from '../../src/store/entry.ts';
@@ -134,6 +139,63 @@ test('S1: nothing is applied before it is on our own disk, whoever else has it',
   expect(lone.node.machine.appliedIndex).toBe(2);
   lone.sync().turn();
   expect(lone.node.machine.appliedIndex).toBe(3);
+});
+
+test('L4: a lease that falls due between two ticks wakes its primary at its deadline', () => {
+  const lone = new LoneNode().lead().ack();
+  lone.nowMs += 7;
+  lone.propose({ ...grant, ttlMs: 500 }).ack();
+  const dueMs = lone.nowMs + 501;
+  while (lone.nowMs + 20 < dueMs) lone.tick().echo();
+  lone.alarms.length = 0;
+  lone.turn();
+  expect(lone.alarms).toEqual([dueMs - lone.nowMs]);
+  expect(dueMs - lone.nowMs).toBeLessThan(20);
+  lone.sent.length = 0;
+  lone.nowMs = dueMs - 1;
+  expect(lone.turn().last('append')).toBeUndefined();
+  lone.nowMs = dueMs;
+  expect(lone.turn().last('append')?.entries).toHaveLength(1);
+  expect(lone.ack().node.machine.lessor.count).toBe(0);
+});
+
+test('L14: of many leases due at once a turn ends some thousands, in entries of a thousand, and the rest follow at once', () => {
+  const lone = new LoneNode().lead().ack();
+  const count = 6_500;
+  for (let id = 1n; id <= count; id++) {
+    const command: Command = { type: 'grant', id, ttlMs: 500 };
+    lone.node.enqueue({ type: 'propose', command, timeoutMs: 5_000, reply: () => undefined });
+  }
+  lone.turn().ack();
+  expect(lone.node.machine.lessor.count).toBe(count);
+  for (let i = 0; i < 30 && lone.node.status().duty.expiresInFlight === 0; i++) lone.tick().echo();
+  const expires = lone.last('append')?.entries ?? [];
+  expect(expires.map(({ payload }) => payload.length < 2 * dutyEntryBytesMax)).toEqual(Array(7).fill(true));
+  const { term, lastIndex: match } = lone.node.raft;
+  const reply = { type: 'appendReply', from: 2n, to: 1n, term, accepted: true, match, round: 0 } as const;
+  lone.node.enqueue({ type: 'message', message: { ...reply, hintIndex: 0, hintTerm: 0, needsSnapshot: false } });
+  const left = [count];
+  while (left.at(-1) !== 0 && left.length < 20) {
+    lone.node.turn(lone.nowMs);
+    left.push(lone.node.machine.lessor.count);
+  }
+  const gone = left.slice(1).map((now, i) => (left[i] as number) - now);
+  expect(Math.max(...gone)).toBeLessThanOrEqual(5_000);
+  expect(gone.length).toBeGreaterThan(1);
+  expect(left.at(-1)).toBe(0);
+});
+
+test('L4: with more slots to move in the wheel than one turn does, turns follow each other without a tick', () => {
+  const lone = new LoneNode().lead().ack();
+  const count = 2 * leaseMovesPerTurnMax + 1;
+  for (let id = 1n; id <= count; id++) {
+    const command: Command = { type: 'grant', id, ttlMs: 500 };
+    lone.node.enqueue({ type: 'propose', command, timeoutMs: 5_000, reply: () => undefined });
+  }
+  lone.turn().ack();
+  while (lone.node.machine.lessor.count < count) lone.turn().ack();
+  for (let i = 0; i < 30 && lone.node.status().duty.expiresInFlight === 0; i++) lone.tick().echo();
+  expect(lone.node.status().duty.backlog).toBe(count);
 });
 
 test('R11: an installed snapshot leaves what was aimed unknown, what is held alive, and lets watchers read on in it', () => {

@@ -66,6 +66,7 @@ export class SimMember implements Watched {
   readonly #standstill: Standstill;
   #tickDue = false;
   #turnDue = false;
+  #alarmSet = false;
 
   constructor(world: World, index: number, initial: WriteGroup) {
     this.world = world;
@@ -175,6 +176,7 @@ export class SimMember implements Watched {
     this.#standstill.end(this.nowMs);
     this.#turnDue = false;
     this.#tickDue = false;
+    this.#alarmSet = false;
     this.disks.crash();
     world.observer.crashed(this);
     world.memberGone(this);
@@ -260,6 +262,17 @@ export class SimMember implements Watched {
   /** The node's wake port. */
   wake(boot: number): void {
     this.later(boot, this.prng.unit() * 0.1, () => {
+      if (this.paused) this.#turnDue = true;
+      else this.#takeTurn();
+    });
+  }
+
+  /** The node's other wake port: by its own clock, as its ticks. */
+  wakeIn(boot: number, delayMs: number): void {
+    if (this.#alarmSet) return;
+    this.#alarmSet = true;
+    this.later(boot, this.clock.worldMsOf(delayMs), () => {
+      this.#alarmSet = false;
       if (this.paused) this.#turnDue = true;
       else this.#takeTurn();
     });

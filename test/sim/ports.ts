@@ -16,6 +16,7 @@ export function memberPorts(member: SimMember, boot: number): Ports {
   const alive = (): boolean => member.boot === boot && member.node !== undefined && !member.dying;
   return {
     wake: () => member.wake(boot),
+    wakeIn: (delayMs) => member.wakeIn(boot, delayMs),
     wal: {
       write: (group) => {
         if (alive()) writeLog(member, boot, group);

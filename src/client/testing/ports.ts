@@ -42,8 +42,17 @@ export function memberPorts(member: PortsUser, outward: Outward): Ports {
       if (member.up && member.boot === boot) step();
     });
   };
+  let alarmSet = false;
   return {
     wake: () => later(0, turnMsMax, () => member.turn(boot)),
+    wakeIn: (delayMs) => {
+      if (alarmSet) return;
+      alarmSet = true;
+      later(delayMs, delayMs + turnMsMax, () => {
+        alarmSet = false;
+        member.turn(boot);
+      });
+    },
     wal: {
       write: (group) => {
         disks.wal.write(group, () => member.enqueue(boot, { type: 'persisted' }));
