@@ -20,9 +20,8 @@ export interface HostPortsParts {
   readonly peers: Peers;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly loop: Pick<Ports, 'wake' | 'wakeIn'>;
   enqueue(input: Input): void;
-  wake(): void;
-  wakeIn(delayMs: number): void;
   /** The image has grown: ask how much of the disk is left. */
   measureSpace(): void;
   /** A disk failed: no further ack, exit. */
@@ -34,8 +33,8 @@ export interface HostPortsParts {
 export function hostPorts(parts: HostPortsParts): Ports {
   const { disks, peers, metrics, enqueue, fatal } = parts;
   return {
-    wake: () => parts.wake(),
-    wakeIn: (delayMs) => parts.wakeIn(delayMs),
+    wake: () => parts.loop.wake(),
+    wakeIn: (delayMs) => parts.loop.wakeIn(delayMs),
     wal: {
       write: (group) => {
         const startMs = performance.now();

@@ -105,8 +105,7 @@ export class RunningMember {
         enqueue,
         fatal,
         imageDamaged: (damage) => void this.#retire(damage),
-        wake: () => this.#loop.wake(),
-        wakeIn: (delayMs) => this.#loop.wakeIn(delayMs),
+        loop: this.#loop,
         measureSpace: () => void this.measureSpace(),
       }),
     );

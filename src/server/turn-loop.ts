@@ -1,6 +1,7 @@
 /**
  * The host's loop: libuv's poll phase gathers all that arrived, the check phase runs one turn on all of it (house §3, rule 2).
- * One timer ticks, one rings for the next deadline before that; there is never a timer per lease. A bug inside the node ends the process: the log replays (house §10.4).
+ * One timer ticks, one rings for the next deadline before that; there is never a timer per lease. A bug inside the node ends the
+ * process: the log replays (house §10.4).
  */
 import type { Node } from '../node/node.ts';
 

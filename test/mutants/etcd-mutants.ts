@@ -15,7 +15,7 @@ const queuedExpires = (onLoss: string): ReturnType<typeof edit>[] => [
   ),
   edit(
     outbox,
-    '    const proposed = this.#proposeAll(decided, duty);\n    for (const { command } of decided.slice(proposed)) duty.undecided(command);\n',
+    '    const proposed = this.#proposeAll(decided, duty, dutyEntryBytesMax);\n    for (const { command } of decided.slice(proposed)) duty.undecided(command);\n',
     `    const now = decided.filter(({ command }) => command.type !== 'expire');
     const proposed = this.#proposeAll(now, duty);
     for (const { command } of now.slice(proposed)) duty.undecided(command);

@@ -84,8 +84,8 @@ export const expiryMutants: readonly Mutant[] = [
       ),
       edit(
         outbox,
-        '    const proposed = this.#proposeAll(decided, duty);\n',
-        `    const proposed = this.#proposeAll(decided, duty);
+        '    const proposed = this.#proposeAll(decided, duty, dutyEntryBytesMax);\n',
+        `    const proposed = this.#proposeAll(decided, duty, dutyEntryBytesMax);
     this.#inFlight.push(...decided.slice(0, proposed).filter(({ command }) => command.type === 'expire'));
     this.#inFlight = this.#inFlight.slice(-20);
 `,

@@ -119,7 +119,7 @@ export const renewalMutants: readonly Mutant[] = [
       ),
       edit(
         outbox,
-        '    const proposed = this.#proposeAll(decided, duty);\n    for (const { command } of decided.slice(proposed)) duty.undecided(command);\n',
+        '    const proposed = this.#proposeAll(decided, duty, dutyEntryBytesMax);\n    for (const { command } of decided.slice(proposed)) duty.undecided(command);\n',
         `    this.#waiting.push(...decided);
     this.#waiting = this.#waiting.slice(this.#proposeAll(this.#waiting, duty));
     duty.primary.waiting = new Set(

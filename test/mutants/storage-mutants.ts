@@ -25,8 +25,8 @@ export const storageMutants: readonly Mutant[] = [
     edits: [
       edit(
         'src/state/kv.ts',
-        '      this.#lessor.move(node, slot);\n    }\n    return true;',
-        '    }\n    return true;',
+        '      this.#lessor.move(node, slot);\n      yield;\n    }\n    return true;',
+        '      yield;\n    }\n    return true;',
       ),
     ],
     caughtBy: ['D1', 'D3', 'L5', 'R11'],
