@@ -91,13 +91,12 @@ export function checkExamples(sources: readonly Source[]): readonly Problem[] {
     );
 }
 
-/** Packages and Node modules: none inside the purity line, but msgpackr where bytes are made and crc32 in its one file. */
+/** Packages and Node modules: none inside the purity line, but crc32 in its one file. */
 function outsideReason(path: string, layer: Layer, one: Import): string | undefined {
   if (!layer.pure) {
     const bare = !one.specifier.startsWith('node:') && isBuiltin(one.specifier);
     return bare ? `Node modules are imported as node:${one.specifier}` : undefined;
   }
-  if (one.specifier === 'msgpackr' && /(codec|records|format)[^/]*\.ts$/.test(path)) return undefined;
   if (one.specifier === 'node:zlib' && path === 'src/base/crc.ts') return undefined;
   const what = one.specifier.startsWith('node:') ? 'a Node module' : 'a package';
   return `imports ${what} (${one.specifier}) inside the purity line`;

@@ -99,8 +99,7 @@ function mutableReason(source: Source, declaration: ts.VariableDeclaration): str
   if (ts.isNewExpression(value)) {
     const text = value.getText(source.tree);
     if (text === 'new Uint8Array(0)') return undefined;
-    const coder =
-      /^new (Packr|Unpackr|Encoder|Decoder)\b/.test(text) && /(codec|records|format)[^/]*\.ts$/.test(source.path);
+    const coder = /^new TupleWriter\b/.test(text) && /codec[^/]*\.ts$/.test(source.path);
     return coder ? undefined : `new ${value.expression.getText(source.tree)}(…) without a readonly type`;
   }
   if (ts.isArrayLiteralExpression(value)) return 'an array without a readonly type';

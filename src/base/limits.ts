@@ -8,6 +8,10 @@ export const entryPayloadBytesMax = 1024 * 1024;
 export const uncommittedBytesMax = 64 * 1024 * 1024;
 /** Entry payload bytes in one append message. */
 export const appendBytesMax = 1024 * 1024;
+/**
+ * Followers hear of a higher commit index with the next append, or after this long. Those whose clients wait for it hear at once.
+ */
+export const commitNoticeMsMax = 1;
 /** Appends on the way to one follower, unanswered. */
 export const appendsInFlightMax = 256;
 /**
@@ -17,6 +21,8 @@ export const appendsInFlightMax = 256;
 export const applyBytesPerTurnMax = 64 * 1024;
 /** Payload bytes of one entry of what the leader decides itself, or one command: an entry is applied in one turn. */
 export const dutyEntryBytesMax = 16 * 1024;
+/** Payload bytes of entries that a follower keeps read until they are committed; beyond it they are read a second time. */
+export const decodedBytesMax = 8 * 1024 * 1024;
 /** Inputs handled in one turn. */
 export const inputsPerTurnMax = 20_000;
 /** Entries kept behind the image's applied index, so that a member a little behind needs no snapshot. */

@@ -7,6 +7,7 @@ import type { Machine } from '../state/machine.ts';
 import type { Index } from '../store/entry.ts';
 import type { Input } from './input.ts';
 import type { NodeOptions } from './options.ts';
+import type { ForwardAnswers, ForwardRefused } from './peer-message.ts';
 import { Proposals } from './proposals.ts';
 import { Questions } from './questions.ts';
 import { Reads } from './reads.ts';
@@ -22,10 +23,12 @@ export class Clients {
   readonly questions: Questions;
   readonly swept = new Swept();
   readonly space: Space;
+  readonly #boot: number;
   #stopped = false;
 
   /** `holdMs`: how long anything is held while nobody leads. */
   constructor(options: NodeOptions, holdMs: number) {
+    this.#boot = options.boot;
     this.proposals = new Proposals(options.member, options.boot, holdMs);
     this.space = new Space(options, this.proposals, holdMs);
     this.reads = new Reads(holdMs);
@@ -51,6 +54,13 @@ export class Clients {
       else if (current && machine.alarms.refusalOf(input.command) === 'noSpace') refuse();
       else this.proposals.submit(input.command, input.timeoutMs, input.reply, nowMs, keptBy(input.command, machine));
     }
+  }
+
+  /** What the leader says to what was forwarded, if it was in this boot. */
+  heard(message: ForwardRefused | ForwardAnswers, nowMs: number): void {
+    if (message.boot !== this.#boot) return;
+    if (message.type === 'forwardRefused') this.proposals.refused(message.seqs, message.term, message.why);
+    else for (const answer of message.answers) this.questions.answered(answer, nowMs);
   }
 
   /** Whether the leader proposes nothing of a follower's command: as for our own clients, but that nobody waits for an alarm. */

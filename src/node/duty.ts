@@ -58,6 +58,8 @@ export class Duty {
   /** Asked of us as leader, and not yet under a round: before promotion, or since the last turn. */
   #inbox: Asked[] = [];
   #nowMs = 0;
+  /** Something was applied since the last `decide` that lets us decide more. */
+  #mayDecide = false;
   #slicesLeft = false;
   readonly observer: LeaseObserver = {
     granted: (slot) => this.primary.granted(slot, this.#nowMs),
@@ -81,6 +83,11 @@ export class Duty {
       },
       machine.lessor,
     );
+  }
+
+  /** Who is told of what an entry does to leases: nobody while we are off duty. */
+  get applyObserver(): LeaseObserver | undefined {
+    return this.primary.term === undefined ? undefined : this.observer;
   }
 
   /** The term this member leads in, or undefined. */
@@ -154,6 +161,11 @@ export class Duty {
     };
   }
 
+  /** There may be something to decide or to ask for at once. */
+  get wantsTurn(): boolean {
+    return this.#mayDecide || this.wantsTicket;
+  }
+
   /** On duty with questions that no round covers yet: a ticket is wanted. */
   get wantsTicket(): boolean {
     return this.#inbox.length > 0 && this.primary.term !== undefined && this.primary.term === this.leading;
@@ -170,6 +182,7 @@ export class Duty {
   /** What the leader decides now; each counts as in flight from here on. While CORRUPT is raised nothing expires. */
   decide(): Command[] {
     const { term } = this.primary;
+    this.#mayDecide = false;
     if (term === undefined || term !== this.leading) return [];
     const limits = this.#machine.alarms.has('corrupt') ? { ...dutyLimits, expireCommandsInFlightMax: 0 } : dutyLimits;
     const sweep = this.#sweeps.decide(term, this.#nowMs);
@@ -193,8 +206,10 @@ export class Duty {
     if (command.type === 'sweep') this.#sweeps.applied(command);
     if (this.primary.term === undefined) return;
     if (command.type === 'revoke') this.primary.revokeSettled(command.id);
-    else if (command.type === 'expire' || command.type === 'checkpoint' || command.type === 'clear')
+    else if (command.type === 'expire' || command.type === 'checkpoint' || command.type === 'clear') {
       this.primary.settled(command);
+      this.#mayDecide = true;
+    } else if (command.type === 'compact' || command.type === 'sweep') this.#mayDecide = true;
   }
 
   applied(index: Index): void {

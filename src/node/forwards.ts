@@ -16,6 +16,7 @@ import type { ForwardCommands, ForwardRefused } from './peer-message.ts';
 export interface Forwarded {
   readonly encoded: Uint8Array;
   readonly command: Command;
+  readonly from: MemberId;
 }
 
 /** Which batches of a member's boot were taken: all that matter, up to a window below the highest. */
@@ -64,7 +65,7 @@ export class Forwards {
       else if (this.#queue.length >= forwardedCommandsMax || this.#queuedBytes >= forwardedBytesMax)
         refused.overloaded.push(origin.seq);
       else {
-        this.#queue.push({ encoded, command });
+        this.#queue.push({ encoded, command, from: message.from });
         this.#queuedBytes += encoded.length;
       }
     }

@@ -1,7 +1,7 @@
 /**
- * THE NODE: what server, simulator and tests share (house §3, §8). Everything enters as an `Input`; one turn at a time drains
- * the queue, asks the Raft core once for what is ready, sends, writes, applies, answers. Owns the order of a turn; every rule it
- * calls on lives in a file of its own. No I/O, no clock, no promise in here: time is the reading that `turn` is given.
+ * THE NODE: what server, simulator and tests share (house §3, §8). Everything enters as an `Input`; one turn at a time drains the
+ * queue, asks the Raft core once for what is ready, sends, writes, applies, answers. Owns the order of a turn; every rule has a
+ * file of its own. No I/O, no clock, no promise in here: time is the reading that `turn` is given.
  */
 import { unreachable } from '../base/assert.ts';
 import { Prng } from '../base/prng.ts';
@@ -13,7 +13,7 @@ import type { Machine } from '../state/machine.ts';
 import { type Entry, NO_MEMBER, type Term } from '../store/entry.ts';
 import { Hub } from '../watch/hub.ts';
 import { Answers } from './answers.ts';
-import { isApplicable } from './applicable.ts';
+import { Applicable } from './applicable.ts';
 import { Applier } from './applier.ts';
 import { Clients } from './clients.ts';
 import { Duty } from './duty.ts';
@@ -21,6 +21,7 @@ import { Forwards } from './forwards.ts';
 import type { Input } from './input.ts';
 import { InputQueue } from './input-queue.ts';
 import { Installer } from './installer.ts';
+import { Notices } from './notices.ts';
 import type { NodeOptions, NodeRestored } from './options.ts';
 import { Outbox } from './outbox.ts';
 import type { PeerMessage } from './peer-message.ts';
@@ -39,6 +40,8 @@ export class Node {
   readonly #installer: Installer;
   readonly #outbox: Outbox;
   readonly #answers: Answers;
+  readonly #applicable = new Applicable();
+  readonly #notices: Notices;
   #duty: Duty;
   #machine: Machine;
   readonly #queue = new InputQueue();
@@ -51,9 +54,9 @@ export class Node {
     this.options = options;
     this.#ports = ports;
     const prng = new Prng(options.seed, 'raft');
-    const random = (): number => prng.unit();
-    const { member, boot, electionTicks, appendBytesMax } = options;
-    this.raft = new Raft({ id: member, boot, electionTicks, heartbeatTicks: 1, appendBytesMax, random }, restored.raft);
+    const { member, boot } = options;
+    this.raft = new Raft({ ...options, id: member, heartbeatTicks: 1, random: () => prng.unit() }, restored.raft);
+    this.#notices = new Notices(this.raft, ports);
     this.#machine = restored.machine;
     this.hub = new Hub(this.#machine.history);
     this.#clients = new Clients(options, this.electionTimeoutMs);
@@ -90,13 +93,20 @@ export class Node {
     this.#sendOut(nowMs);
     // Before the next write goes out: under a steady stream of appends there would never be a moment without one.
     this.#installer.proceed(this.#applier.writing);
-    const ready = this.raft.takeReady();
+    const ready = this.#notices.takeReady(nowMs);
     if (ready !== undefined) this.#carryOut(ready, nowMs);
     this.#answer(nowMs);
     if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs, this.#clients.space.diskLow);
     const more = this.#queue.length > 0 || this.#duty.pressed || this.#installer.loading;
-    if (more || (ready !== undefined && ready.committed.length > 0)) this.#wake();
+    if (more || this.#mayGoOn(ready)) this.#wake();
     else this.#duty.sleep(this.#ports);
+  }
+
+  /** What was applied may have made room, or something to decide. */
+  #mayGoOn(ready: Ready | undefined): boolean {
+    if (ready === undefined || ready.committed.length === 0) return false;
+    const waiting = this.#clients.proposals.held().length + this.#forwards.queued().length;
+    return waiting > 0 || this.#duty.wantsTurn || this.raft.hasCommitted;
   }
 
   /** Requests of our own clients that wait for an outcome. */
@@ -179,8 +189,7 @@ export class Node {
   #tick(nowMs: number): void {
     if (++this.#ticks % this.options.ticksPerRaftTick !== 0) return;
     this.raft.tick();
-    const led = this.raft.leader !== NO_MEMBER;
-    this.#clients.expire(nowMs, led, this.#duty.leading === undefined);
+    this.#clients.expire(nowMs, this.raft.leader !== NO_MEMBER, this.#duty.leading === undefined);
   }
 
   #receive(message: PeerMessage, nowMs: number): void {
@@ -193,28 +202,22 @@ export class Node {
           this.#ports.peers.send(message.from, refused);
         return;
       }
-      case 'forwardRefused':
-        if (message.boot === this.options.boot)
-          this.#clients.proposals.refused(message.seqs, message.term, message.why);
-        return;
       case 'forwardQuestions': {
         this.#followLeadership(nowMs);
         const answers = this.#duty.take(message);
         if (answers !== undefined) this.#ports.peers.send(message.from, answers);
         return;
       }
+      case 'forwardRefused':
       case 'forwardAnswers':
-        if (message.boot === this.options.boot)
-          for (const answer of message.answers) this.#clients.questions.answered(answer, nowMs);
+        this.#clients.heard(message, nowMs);
         return;
       default:
         // What Raft cannot judge is judged here: once committed, an entry that cannot be applied would end every member for ever.
-        if (message.type === 'append' && !message.entries.every(isApplicable)) return;
+        if (message.type === 'append' && !this.#applicable.all(message.entries)) return;
         this.raft.step(message);
     }
   }
-
-  // ── who leads ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Role, term or leader may have moved: the duty follows, and what is aimed at somebody else is aimed anew. */
   #followLeadership(nowMs: number): void {
@@ -226,8 +229,6 @@ export class Node {
     this.#forwards.clear();
     this.#clients.questions.reaim(this.raft.leader === NO_MEMBER ? -1 : this.raft.term, nowMs);
   }
-
-  // ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** One round covers every barrier and question of this turn. */
   #askRounds(): void {
@@ -265,7 +266,7 @@ export class Node {
 
   #apply(entry: Entry, nowMs: number): void {
     const newTerm = entry.term > this.#machine.appliedTerm;
-    const applied = this.#machine.apply(entry, this.#duty.primary.term === undefined ? undefined : this.#duty.observer);
+    const applied = this.#machine.apply(entry, this.#duty.applyObserver, this.#applicable.take(entry));
     this.options.observe?.(entry, applied);
     if (newTerm) this.#clients.proposals.termApplied(entry.term, nowMs);
     for (const { origin, command, outcome } of applied) {
@@ -284,8 +285,6 @@ export class Node {
     this.#duty.applied(this.#machine.appliedIndex);
     this.#answers.send(this.#duty.takeAnswers(), this.raft.term);
   }
-
-  // ── rare ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A snapshot took the place of our state (R11): skipped commands are unknown, watchers go on from their revision. */
   #installed(nowMs: number): void {

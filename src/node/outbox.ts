@@ -16,6 +16,8 @@ import type { Questions } from './questions.ts';
 interface Outgoing {
   readonly command: Command;
   readonly encoded: Uint8Array;
+  /** The follower whose client waits for it. */
+  readonly from?: MemberId;
 }
 
 export class Outbox {
@@ -65,7 +67,10 @@ export class Outbox {
     while (taken < items.length) {
       const batch = nextBatch(items, taken, bytesMax);
       if (this.#raft.propose('commands', packCommands(batch.map((item) => item.encoded))).type !== 'accepted') break;
-      for (const { command } of batch) duty.proposed(command);
+      for (const { command, from } of batch) {
+        duty.proposed(command);
+        if (from !== undefined) this.#raft.awaits(from);
+      }
       taken += batch.length;
     }
     return taken;

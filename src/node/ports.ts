@@ -14,7 +14,7 @@ export interface Ports {
   readonly snapshots: SnapshotsPort;
   /** Something waits: schedule a turn soon. Called at most once between two turns. */
   wake(): void;
-  /** A turn is wanted after this long: a lease falls due before the next tick. Only ever late if it does not come. */
+  /** A turn is wanted after this long: a lease falls due before the next tick, or followers wait for news. If none comes, all is later. */
   wakeIn(delayMs: number): void;
 }
 

@@ -129,6 +129,11 @@ export class Core {
     const { base, lastIndex, bytes } = this.log;
     return this.needsSnapshot && (bytes >= logWaitingBytesMax || lastIndex - base.index >= logWaitingEntriesMax);
   }
+  /** Something can be handed out for apply. */
+  get hasCommitted(): boolean {
+    const upTo = Math.min(this.commit, this.log.persisted);
+    return this.handedOut < upTo && !this.needsSnapshot && this.installing === undefined;
+  }
   get ownTermCommitted(): boolean {
     return this.leading !== undefined && this.commit >= this.leading.termStart;
   }
@@ -274,8 +279,8 @@ export class Core {
    * is applied, never runs ahead of the log. None while there is no image to apply them to.
    */
   takeCommitted(): readonly Entry[] {
+    if (!this.hasCommitted) return [];
     const upTo = Math.min(this.commit, this.log.persisted);
-    if (this.handedOut >= upTo || this.needsSnapshot || this.installing !== undefined) return [];
     const entries = this.log.slice(this.handedOut + 1, upTo, applyBytesPerTurnMax);
     this.handedOut += entries.length;
     return entries;

@@ -81,14 +81,26 @@ export function broadcastHeartbeats(core: Core, leading: Leading): void {
   for (const [member, progress] of leading.followers) sendHeartbeat(core, leading, member, progress);
 }
 
-/** Sends what each follower can take: entries, a probe, or just the news of a higher commit index. */
-export function feedFollowers(core: Core, leading: Leading): void {
+/**
+ * Sends what each follower can take: entries, a probe, or just the news of a higher commit index. That is held back for the next
+ * append unless `tellCommit`, or its clients wait for it.
+ */
+export function feedFollowers(core: Core, leading: Leading, tellCommit: boolean): void {
   for (const [member, progress] of leading.followers) {
     feed(core, leading, member, progress);
-    if (progress.state === 'replicate' && Math.min(core.commit, progress.match) > progress.sentCommit) {
-      sendHeartbeat(core, leading, member, progress);
-    }
+    const prompt = tellCommit || progress.awaited > progress.sentCommit;
+    if (prompt && owesCommit(core, progress)) sendHeartbeat(core, leading, member, progress);
   }
+}
+
+/** Whether some follower could commit more than it will have heard of. */
+export function commitIsOwed(core: Core): boolean {
+  for (const progress of core.leading?.followers.values() ?? []) if (owesCommit(core, progress)) return true;
+  return false;
+}
+
+function owesCommit(core: Core, progress: Progress): boolean {
+  return progress.state === 'replicate' && Math.min(core.commit, progress.match) > progress.sentCommit;
 }
 
 export function onAppendReply(core: Core, leading: Leading, message: AppendReply): void {

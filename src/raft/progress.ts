@@ -36,6 +36,8 @@ export class Progress {
   stalledIntervals = 0;
   /** The commit index it will have once what was sent arrives. */
   sentCommit: Index = 0;
+  /** Its own clients wait for an entry up to here to be committed. */
+  awaited: Index = 0;
   stream: StreamState = 'none';
   /** Ticks left of `settling`. */
   settleTicks = 0;

@@ -25,6 +25,7 @@ import { assertInvariants } from './invariants.ts';
 import {
   broadcastHeartbeats,
   commitByCounting,
+  commitIsOwed,
   feedFollowers,
   followerLinkLost,
   onAppendReply,
@@ -36,7 +37,7 @@ import {
 } from './leader.ts';
 import type { Message, SnapshotHead } from './message.ts';
 import type { RaftOptions, RaftRestored } from './options.ts';
-import { beginRound, onRoundReply, onRoundRequest, requestRound, tickQuestion } from './read-index.ts';
+import { beginRound, onRoundReply, onRoundRequest, requestRound, takeLost, tickQuestion } from './read-index.ts';
 import type { Proposed, Ready } from './ready.ts';
 import { beginTransfer } from './transfer.ts';
 import type { Configuration, Role } from './types.ts';
@@ -137,6 +138,12 @@ export class Raft {
     return propose(this.#core, kind, payload);
   }
 
+  /** A client of `member` waits for the last entry proposed. */
+  awaits(member: MemberId): void {
+    const progress = this.#core.leading?.followers.get(member);
+    if (progress !== undefined) progress.awaited = this.#core.log.lastIndex;
+  }
+
   /** A ticket for a quorum round begun after this call, growing within a boot; undefined while no leader is known. */
   requestRound(): number | undefined {
     return requestRound(this.#core);
@@ -190,20 +197,24 @@ export class Raft {
     return beginTransfer(this.#core, target);
   }
 
-  /** What may be done now; undefined if nothing. Call once a turn. */
-  takeReady(): Ready | undefined {
+  /** Some follower has not heard of all that it could commit: `takeReady(true)` tells it, and so does the next append. */
+  get owesCommit(): boolean {
+    return commitIsOwed(this.#core);
+  }
+
+  /** The next `takeReady` will hand out committed entries: there were more than fit in a turn. */
+  get hasCommitted(): boolean {
+    return this.#core.hasCommitted;
+  }
+
+  /** What may be done now; undefined if nothing. Call once a turn. Without `tellCommit` news of commits alone are held back. */
+  takeReady(tellCommit = true): Ready | undefined {
     const core = this.#core;
-    const { tickets } = core;
-    const roundsLost = tickets.lost;
-    if (roundsLost) {
-      // Whatever was asked since is void too: the node asks all of it anew.
-      tickets.lost = false;
-      tickets.waiting = 0;
-    }
+    const roundsLost = takeLost(core.tickets);
     if (beginRound(core) && core.leading !== undefined) broadcastHeartbeats(core, core.leading);
-    if (core.leading !== undefined) feedFollowers(core, core.leading);
-    const rounds = tickets.answered;
-    tickets.answered = undefined;
+    if (core.leading !== undefined) feedFollowers(core, core.leading, tellCommit);
+    const rounds = core.tickets.answered;
+    core.tickets.answered = undefined;
     const messages = core.takeMessages();
     const write = core.takeWrite();
     const committed = core.takeCommitted();

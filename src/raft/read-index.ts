@@ -12,7 +12,7 @@ import type { MemberId } from '../store/entry.ts';
 import { NO_MEMBER } from '../store/entry.ts';
 import type { Core } from './core.ts';
 import type { RoundReply, RoundRequest } from './message.ts';
-import type { RoundInFlight } from './parts.ts';
+import type { RoundInFlight, Tickets } from './parts.ts';
 import { hasQuorum, isVoter } from './quorum.ts';
 
 /** A ticket for a round begun after this call; undefined while no leader is known. */
@@ -21,6 +21,14 @@ export function requestRound(core: Core): number | undefined {
   const { tickets } = core;
   tickets.waiting = ++tickets.last;
   return tickets.waiting;
+}
+
+/** Whether tickets were lost with their leader, told once. Whatever was asked since is void too: the node asks all of it anew. */
+export function takeLost(tickets: Tickets): boolean {
+  if (!tickets.lost) return false;
+  tickets.lost = false;
+  tickets.waiting = 0;
+  return true;
 }
 
 /** Begins the next round if one waits and none is under way. True if heartbeats must carry its number out now. */

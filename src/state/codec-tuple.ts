@@ -3,9 +3,9 @@
  * trusts nothing: what is not exactly a command raises `MalformedCommand`, which `codec.ts` turns into a value.
  */
 import { unreachable } from '../base/assert.ts';
-import { asBuffer } from '../base/bytes.ts';
 import { txnDepthMax } from '../base/limits.ts';
-import { Fields, MalformedCommand, type Tuple } from './codec-fields.ts';
+import { type Cursor, Fields, MalformedCommand } from './codec-fields.ts';
+import type { TupleWriter } from './codec-writer.ts';
 import type {
   AlarmKind,
   Command,
@@ -37,6 +37,23 @@ const KIND = {
   sweep: 13,
 } as const;
 
+/** Fields of each kind, the kind among them. */
+const fieldCount = {
+  grant: 3,
+  revoke: 2,
+  put: 5,
+  deleteRange: 4,
+  txn: 4,
+  expire: 3,
+  checkpoint: 3,
+  clear: 3,
+  publish: 4,
+  range: 12,
+  compact: 2,
+  alarm: 4,
+  sweep: 3,
+} as const;
+
 /** Places are numbers on disk and wire: only ever add at the end. */
 const targets: readonly CompareTarget[] = ['version', 'create', 'mod', 'value', 'lease'];
 const results = ['equal', 'greater', 'less', 'notEqual'] as const;
@@ -47,120 +64,111 @@ const sortTargets = ['key', 'version', 'create', 'mod', 'value'] as const;
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A command as a tuple, its numbers brought into range. */
-export function tupleOf({ origin, command }: OriginatedCommand): Tuple {
-  return [BigInt.asUintN(64, origin.member), whole(origin.boot), whole(origin.seq), ...fieldsOf(command)];
-}
-
-function fieldsOf(command: Command): Tuple {
+/** Writes a command as a tuple, its numbers brought into range. */
+export function writeCommand(writer: TupleWriter, { origin, command }: OriginatedCommand): void {
+  writer.tuple(3 + fieldCount[command.type]);
+  writer.uint64(origin.member).whole(origin.boot).whole(origin.seq).whole(KIND[command.type]);
   switch (command.type) {
     case 'grant':
-      return [KIND.grant, int64(command.id), whole(command.ttlMs)];
+      writer.int64(command.id).whole(command.ttlMs);
+      break;
     case 'revoke':
-      return [KIND.revoke, int64(command.id)];
+      writer.int64(command.id);
+      break;
     case 'put':
     case 'deleteRange':
     case 'txn':
-      return opFields(command);
+      writeOpFields(writer, command);
+      break;
     case 'expire':
-      return [KIND.expire, whole(command.term), command.leases.flatMap(stamped)];
-    case 'checkpoint': {
-      const leases = command.leases.flatMap((lease) => [...stamped(lease), whole(lease.remainingMs)]);
-      return [KIND.checkpoint, whole(command.term), leases];
-    }
     case 'clear':
-      return [KIND.clear, whole(command.term), command.leases.flatMap(stamped)];
+      writer.whole(command.term).tuple(2 * command.leases.length);
+      for (const { id, stamp } of command.leases) writer.int64(id).whole(stamp);
+      break;
+    case 'checkpoint':
+      writer.whole(command.term).tuple(3 * command.leases.length);
+      for (const { id, stamp, remainingMs } of command.leases) writer.int64(id).whole(stamp).whole(remainingMs);
+      break;
     case 'publish':
-      return [KIND.publish, BigInt.asUintN(64, command.member), command.name, [...command.clientUrls]];
-    case 'alarm': {
-      const [action, kind] = [alarmActions.indexOf(command.action), alarmKinds.indexOf(command.kind)];
-      return [KIND.alarm, action, BigInt.asUintN(64, command.member), kind];
-    }
+      writer.uint64(command.member).text(command.name).tuple(command.clientUrls.length);
+      for (const url of command.clientUrls) writer.text(url);
+      break;
+    case 'alarm':
+      writer.whole(alarmActions.indexOf(command.action)).uint64(command.member);
+      writer.whole(alarmKinds.indexOf(command.kind));
+      break;
     case 'compact':
-      return [KIND.compact, whole(command.revision)];
+      writer.whole(command.revision);
+      break;
     case 'sweep':
-      return [KIND.sweep, whole(command.revision), whole(command.sub)];
+      writer.whole(command.revision).whole(command.sub);
+      break;
     default:
-      return unreachable(command);
+      unreachable(command);
   }
 }
 
-function opFields(op: TxnOp): Tuple {
+/** Writes a tuple of texts. */
+export function writeTexts(writer: TupleWriter, texts: readonly string[]): void {
+  writer.tuple(texts.length);
+  for (const text of texts) writer.text(text);
+}
+
+function writeOp(writer: TupleWriter, op: TxnOp): void {
+  writer.tuple(fieldCount[op.type]).whole(KIND[op.type]);
+  writeOpFields(writer, op);
+}
+
+function writeOpFields(writer: TupleWriter, op: TxnOp): void {
   switch (op.type) {
-    case 'put': {
-      const flags = Number(op.prevKv) | (Number(op.ignoreValue) << 1) | (Number(op.ignoreLease) << 2);
-      return [KIND.put, asBuffer(op.key), asBuffer(op.value), int64(op.lease), flags];
-    }
+    case 'put':
+      writer.bytes(op.key).bytes(op.value).int64(op.lease);
+      writer.whole(Number(op.prevKv) | (Number(op.ignoreValue) << 1) | (Number(op.ignoreLease) << 2));
+      break;
     case 'deleteRange':
-      return [KIND.deleteRange, asBuffer(op.key), asBuffer(op.rangeEnd), Number(op.prevKv)];
+      writer.bytes(op.key).bytes(op.rangeEnd).whole(Number(op.prevKv));
+      break;
     case 'range':
-      return rangeFields(op);
-    case 'txn': {
-      const compares = op.compares.map((compare) => [
-        targets.indexOf(compare.target),
-        results.indexOf(compare.result),
-        asBuffer(compare.key),
-        asBuffer(compare.rangeEnd),
-        operand(compare.operand),
-      ]);
-      return [KIND.txn, compares, op.success.map(opFields), op.failure.map(opFields)];
-    }
+      writer.bytes(op.key).bytes(op.rangeEnd).whole(op.limit).whole(op.revision);
+      writer.whole(sortOrders.indexOf(op.sortOrder)).whole(sortTargets.indexOf(op.sortTarget));
+      writer.whole(Number(op.keysOnly) | (Number(op.countOnly) << 1));
+      writer.whole(op.minModRevision).whole(op.maxModRevision).whole(op.minCreateRevision).whole(op.maxCreateRevision);
+      break;
+    case 'txn':
+      writer.tuple(op.compares.length);
+      for (const compare of op.compares) writeCompare(writer, compare);
+      for (const branch of [op.success, op.failure]) {
+        writer.tuple(branch.length);
+        for (const inner of branch) writeOp(writer, inner);
+      }
+      break;
     default:
-      return unreachable(op);
+      unreachable(op);
   }
 }
 
-function rangeFields(range: Range): Tuple {
-  return [
-    KIND.range,
-    asBuffer(range.key),
-    asBuffer(range.rangeEnd),
-    whole(range.limit),
-    whole(range.revision),
-    sortOrders.indexOf(range.sortOrder),
-    sortTargets.indexOf(range.sortTarget),
-    Number(range.keysOnly) | (Number(range.countOnly) << 1),
-    whole(range.minModRevision),
-    whole(range.maxModRevision),
-    whole(range.minCreateRevision),
-    whole(range.maxCreateRevision),
-  ];
-}
-
-function stamped({ id, stamp }: StampedLease): Tuple {
-  return [int64(id), whole(stamp)];
-}
-
-function operand(value: number | bigint | Uint8Array): unknown {
-  if (typeof value === 'number') return whole(value);
-  return typeof value === 'bigint' ? int64(value) : asBuffer(value);
-}
-
-function int64(id: bigint): bigint {
-  return BigInt.asIntN(64, id);
-}
-
-/** A number as a safe integer: no revision, count or time of ours lies beyond, so bringing it into range changes no meaning. */
-function whole(value: number): number {
-  if (Number.isSafeInteger(value)) return value;
-  if (Number.isNaN(value)) return 0;
-  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Math.trunc(value)));
+function writeCompare(writer: TupleWriter, { target, result, key, rangeEnd, operand }: Compare): void {
+  writer.tuple(5).whole(targets.indexOf(target)).whole(results.indexOf(result)).bytes(key).bytes(rangeEnd);
+  if (typeof operand === 'number') writer.whole(operand);
+  else if (typeof operand === 'bigint') writer.int64(operand);
+  else writer.bytes(operand);
 }
 
 // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The command that a tuple says. Raises `MalformedCommand`. */
-export function readCommand(tuple: unknown): OriginatedCommand {
-  const fields = new Fields(tuple);
+/** The command whose tuple is all that the cursor holds. Raises `MalformedCommand`. */
+export function readCommand(cursor: Cursor): OriginatedCommand {
+  const fields = new Fields(cursor);
   const origin = { member: fields.uint64(), boot: fields.count(), seq: fields.count() };
   const command = readFields(fields);
   fields.end();
+  cursor.finish();
   return { origin, command };
 }
 
-/** A tuple of texts. Raises `MalformedCommand`. */
-export function readTexts(tuple: unknown): string[] {
-  return new Fields(tuple).rest((fields) => fields.text());
+/** The texts of a tuple. Raises `MalformedCommand`. */
+export function readTexts(fields: Fields): string[] {
+  return fields.rest((each) => each.text());
 }
 
 function readFields(fields: Fields): Command {
@@ -177,20 +185,20 @@ function readFields(fields: Fields): Command {
     case KIND.txn:
       return readTxn(fields, 1);
     case KIND.expire:
-      return { type: 'expire', term: fields.count(), leases: new Fields(fields.next()).rest(readStamped) };
+      return { type: 'expire', term: fields.count(), leases: fields.inner().rest(readStamped) };
     case KIND.checkpoint: {
       const term = fields.count();
-      const leases = new Fields(fields.next()).rest((lease) => ({ ...readStamped(lease), remainingMs: lease.whole() }));
+      const leases = fields.inner().rest((lease) => ({ ...readStamped(lease), remainingMs: lease.whole() }));
       return { type: 'checkpoint', term, leases };
     }
     case KIND.clear:
-      return { type: 'clear', term: fields.count(), leases: new Fields(fields.next()).rest(readStamped) };
+      return { type: 'clear', term: fields.count(), leases: fields.inner().rest(readStamped) };
     case KIND.publish:
       return {
         type: 'publish',
         member: fields.uint64(),
         name: fields.text(),
-        clientUrls: readTexts(fields.next()),
+        clientUrls: readTexts(fields.inner()),
       };
     case KIND.alarm:
       return {
@@ -256,10 +264,8 @@ function readRange(fields: Fields): Range {
 
 function readCompare(fields: Fields): Compare {
   const [target, result] = [fields.choice(targets), fields.choice(results)];
-  const [key, rangeEnd, operand] = [fields.bytes(), fields.bytes(), fields.next()];
-  const known = typeof operand === 'number' || typeof operand === 'bigint' || operand instanceof Uint8Array;
-  if (!known) throw new MalformedCommand('an operand is expected');
-  return { target, result, key, rangeEnd, operand };
+  const [key, rangeEnd] = [fields.bytes(), fields.bytes()];
+  return { target, result, key, rangeEnd, operand: fields.scalar() };
 }
 
 function readStamped(fields: Fields): StampedLease {

@@ -7,12 +7,11 @@
  *     command  [member u64, boot, seq, kind, …fields]
  *     entry    format u8, then for each command its length u32 and its bytes
  */
-import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
-import { MalformedCommand, type Tuple } from './codec-fields.ts';
-import { isWellFormed } from './codec-shape.ts';
-import { readCommand, readTexts, tupleOf } from './codec-tuple.ts';
+import { Cursor, Fields, MalformedCommand } from './codec-fields.ts';
+import { readCommand, readTexts, writeCommand, writeTexts } from './codec-tuple.ts';
+import { TupleWriter } from './codec-writer.ts';
 import type { Origin, OriginatedCommand } from './command.ts';
 
 /** First byte of a commands entry; raised when tuples change. */
@@ -20,17 +19,18 @@ export const ENTRY_FORMAT = 1;
 
 const LENGTH_BYTES = 4;
 /** Keeps a buffer of its own to write into, and nothing else from one call to the next. */
-const packr = new Packr({ useRecords: false, int64AsType: 'bigint' });
+const writer = new TupleWriter();
 
 /** A command's bytes. A private copy: nothing else refers to it. */
 export function encodeCommand(command: OriginatedCommand): Uint8Array {
-  return packed(tupleOf(command));
+  writeCommand(writer.begin(), command);
+  return writer.end();
 }
 
 /** Reads what `encodeCommand` wrote. Any other bytes give an error value; never throws. */
 export function decodeCommand(encoded: Uint8Array): OriginatedCommand | MalformedCommand {
   try {
-    return readCommand(unpacked(encoded));
+    return readCommand(new Cursor(encoded));
   } catch (error) {
     return error instanceof MalformedCommand ? error : new MalformedCommand(String(error));
   }
@@ -66,7 +66,7 @@ export function packCommands(encoded: readonly Uint8Array[]): Uint8Array {
 
 /**
  * The commands of a committed entry. What is committed was encoded by a member, and looked over by whoever took it in
- * (`areCommands`), so a payload that cannot be read is our own fault.
+ * (`readCommands`), so a payload that cannot be read is our own fault.
  */
 export function unpackCommands(payload: Uint8Array): OriginatedCommand[] {
   const commands = readCommands(payload);
@@ -74,23 +74,23 @@ export function unpackCommands(payload: Uint8Array): OriginatedCommand[] {
   return commands;
 }
 
-/** Whether the payload of a commands entry could be applied. Never throws: this is for entries that a peer sent. */
-export function areCommands(payload: Uint8Array): boolean {
-  return typeof readCommands(payload) !== 'string';
-}
-
-/** The commands, or which rule the payload breaks. */
-function readCommands(payload: Uint8Array): OriginatedCommand[] | string {
+/** The commands of an entry that a peer sent, or which rule its payload breaks. Never throws. */
+export function readCommands(payload: Uint8Array): OriginatedCommand[] | string {
   const bytes = asBuffer(payload);
   if (bytes[0] !== ENTRY_FORMAT) return `D4: a commands entry has format ${ENTRY_FORMAT}`;
   const commands: OriginatedCommand[] = [];
+  const cursor = new Cursor(bytes);
   for (let at = 1; at < bytes.length; ) {
     if (at + LENGTH_BYTES > bytes.length) return 'D1: a commands entry is whole';
     const end = at + LENGTH_BYTES + bytes.readUInt32BE(at);
     if (end > bytes.length) return 'D1: a commands entry is whole';
-    const command = decodeCommand(bytes.subarray(at + LENGTH_BYTES, end));
-    if (command instanceof MalformedCommand) return `D1: every command of an entry can be read: ${command.message}`;
-    commands.push(command);
+    cursor.at = at + LENGTH_BYTES;
+    cursor.end = end;
+    try {
+      commands.push(readCommand(cursor));
+    } catch (error) {
+      return `D1: every command of an entry can be read: ${error instanceof Error ? error.message : String(error)}`;
+    }
     at = end;
   }
   return commands;
@@ -98,7 +98,8 @@ function readCommands(payload: Uint8Array): OriginatedCommand[] | string {
 
 /** A member's published attributes, for its image record. */
 export function encodeAttributes(name: string, clientUrls: readonly string[]): Uint8Array {
-  return packed([name, ...clientUrls]);
+  writeTexts(writer.begin(), [name, ...clientUrls]);
+  return writer.end();
 }
 
 /** Undefined if the bytes are not attributes. */
@@ -106,24 +107,16 @@ export function decodeAttributes(
   bytes: Uint8Array,
 ): { readonly name: string; readonly clientUrls: readonly string[] } | undefined {
   try {
-    const [name, ...clientUrls] = readTexts(unpacked(bytes));
+    const cursor = new Cursor(bytes);
+    const [name, ...clientUrls] = readTexts(new Fields(cursor));
+    cursor.finish();
     return name === undefined ? undefined : { name, clientUrls };
   } catch {
     return undefined;
   }
 }
 
-function packed(tuple: Tuple): Uint8Array {
-  // Copied, as the packer's buffer is larger and lives as long as any slice of it.
-  return Buffer.from(packr.pack(tuple));
-}
-
-function unpacked(bytes: Uint8Array): unknown {
-  if (!isWellFormed(bytes)) throw new MalformedCommand('not one tuple of known forms');
-  return packr.unpack(bytes);
-}
-
-/** A number that is not negative, as msgpackr writes it, and where it ends. */
+/** A number that is not negative, as `TupleWriter` writes it, and where it ends. */
 function peekWhole(bytes: Buffer, at: number): { readonly value: number; readonly end: number } | undefined {
   const first = bytes[at];
   if (first === undefined) return undefined;

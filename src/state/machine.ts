@@ -10,7 +10,7 @@ import type { Entry, Index, Term } from '../store/entry.ts';
 import type { ImageBatch, ImageOp } from '../store/image.ts';
 import { Alarms } from './alarms.ts';
 import { unpackCommands } from './codec.ts';
-import type { Command, LeaseId, Range, Txn } from './command.ts';
+import type { Command, LeaseId, OriginatedCommand, Range, Txn } from './command.ts';
 import type { Compaction } from './compaction.ts';
 import { RecordSum } from './digest.ts';
 import { hashKvAt, type KvHash } from './hash-kv.ts';
@@ -196,8 +196,8 @@ export class Machine {
 
   // ── apply ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Applies the next entry of the log. Each of its commands is answered, in order. */
-  apply(entry: Entry, observer?: LeaseObserver): readonly AppliedCommand[] {
+  /** Applies the next entry of the log. Each of its commands is answered, in order. `commands`: its own, if they were read before. */
+  apply(entry: Entry, observer?: LeaseObserver, commands?: readonly OriginatedCommand[]): readonly AppliedCommand[] {
     assert(entry.index === this.#appliedIndex + 1, 'D1: entries are applied in order, each once');
     assert(entry.term >= this.#appliedTerm, 'R2: terms do not go back along the log');
     this.#appliedIndex = entry.index;
@@ -209,7 +209,7 @@ export class Machine {
         this.#configuration = Uint8Array.from(entry.payload);
         return [];
       case 'commands':
-        return unpackCommands(entry.payload).map(({ origin, command }) => {
+        return (commands ?? unpackCommands(entry.payload)).map(({ origin, command }) => {
           const outcome = this.#outcome(this.#execute(command, entry.term, observer));
           return { origin, command, outcome };
         });

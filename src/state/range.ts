@@ -17,8 +17,9 @@ export interface Selected {
 
 /** The revision was checked: it is not above the current one and not compacted. */
 export function selectRange(index: KeyIndex, revisions: Revisions, range: Range): Selected {
-  const interval = intervalOf(byteString(range.key), byteString(range.rangeEnd));
   const present = range.revision <= 0 || (range.revision === revisions.current && !revisions.open);
+  if (present && range.rangeEnd.length === 0) return selectKey(index.live(byteString(range.key)), range);
+  const interval = intervalOf(byteString(range.key), byteString(range.rangeEnd));
   // Without an order and a filter etcd reads no more than the limit and one, in key order, and sorts only those.
   const ordered = range.sortOrder === 'none' || (range.sortOrder === 'ascend' && range.sortTarget === 'key');
   const readMax = ordered && !isFiltered(range) && range.limit > 0 ? range.limit + 1 : Number.POSITIVE_INFINITY;
@@ -38,6 +39,13 @@ export function selectRange(index: KeyIndex, revisions: Revisions, range: Range)
   const more = range.limit > 0 && found.length > range.limit;
   if (more) found.length = range.limit;
   return { versions: found, more, count };
+}
+
+/** Of one key, as it is now, there is nothing to sort and no limit to reach. */
+function selectKey(version: KeyVersion | undefined, range: Range): Selected {
+  if (version === undefined) return { versions: [], more: false, count: 0 };
+  const shown = !range.countOnly && passes(range, version);
+  return { versions: shown ? [version] : [], more: false, count: 1 };
 }
 
 function isFiltered(range: Range): boolean {

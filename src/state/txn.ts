@@ -99,6 +99,7 @@ function applyOp(kv: Kv, op: ChosenOp): TxnOpResult {
  * so "create revision = 0" means that the key does not exist.
  */
 function holds(kv: Kv, compare: Compare): boolean {
+  if (compare.rangeEnd.length === 0) return satisfies(compare, kv.index.live(byteString(compare.key)));
   const interval = intervalOf(byteString(compare.key), byteString(compare.rangeEnd));
   let any = false;
   let all = true;

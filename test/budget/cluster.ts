@@ -3,6 +3,7 @@
  * each member that has something to do takes one turn. No time passes unless the test says so, so nothing beats, and the same work
  * is the same count on every machine, however slow.
  */
+import { commitNoticeMsMax } from '../../src/base/limits.ts';
 import { plansOf } from '../../src/client/testing/member.ts';
 import { MessageReader } from '../../src/rpc/grpc-frames.ts';
 import type { BidiStream, CallContext, Incoming, Outgoing } from '../../src/rpc/transport.ts';
@@ -75,6 +76,10 @@ export class CountedCluster {
   /** Lets so much time pass that images are written; leases are to live longer. The turns that it takes are nobody's work. */
   async writeImages(): Promise<void> {
     const { turns } = this.counters;
+    // What may wait a moment goes first, so that every member has applied all that its image is to hold.
+    this.#nowMs += commitNoticeMsMax;
+    for (const { node } of this.members) node.turn(this.#nowMs);
+    await this.settle();
     for (let passedMs = 0; passedMs < imageMs; passedMs += stepMs) {
       this.#nowMs += stepMs;
       for (const { node } of this.members) node.turn(this.#nowMs);

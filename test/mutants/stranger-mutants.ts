@@ -66,9 +66,9 @@ export const strangerMutants: readonly Mutant[] = [
     what: 'an answer to a question of an earlier boot is taken for one of this boot',
     edits: [
       edit(
-        'src/node/node.ts',
-        '        if (message.boot === this.options.boot)\n          for (const answer of message.answers)',
-        '        for (const answer of message.answers)',
+        'src/node/clients.ts',
+        '    if (message.boot !== this.#boot) return;\n',
+        "    if (message.boot !== this.#boot && message.type === 'forwardRefused') return;\n",
       ),
     ],
     caughtBy: ['L2-mirror', 'L2', 'L1', 'L11'],

@@ -30,6 +30,8 @@ export class LoneNode {
   readonly streams: MemberId[] = [];
   syncing = true;
   nowMs = 0;
+  /** Turns taken so far. */
+  turns = 0;
   #wantsTurn = false;
   #writing = false;
   #imageIndex: Index = 0;
@@ -62,6 +64,7 @@ export class LoneNode {
   turn(): this {
     do {
       this.#wantsTurn = false;
+      this.turns += 1;
       this.node.turn(this.nowMs);
       if (this.syncing) this.sync();
     } while (this.#wantsTurn);

@@ -254,3 +254,29 @@ describe('attributes of a member', () => {
     expect(decodeAttributes(Buffer.from([1, 2, 3]))).toBeUndefined();
   });
 });
+
+describe('the bytes', () => {
+  it('are those of msgpackr, which wrote the first logs: read and written by it, they stay as they are', () => {
+    const packr = new Packr({ useRecords: false, int64AsType: 'bigint' });
+    const prng = new Prng(3, 'bytes');
+    const machine = new Machine();
+    for (const _ of randomLog(prng, machine, 50));
+    const commands = Array.from({ length: 2_000 }, () => randomCommand(prng, machine, 3));
+    const numbers = [0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+    for (const number of [...numbers, ...numbers.map((one) => -one), -32, -33, -129, -32_769, -(2 ** 31) - 1])
+      commands.push({ type: 'compact', revision: number }, put('k', 'v', { lease: BigInt(number) }));
+    for (const length of [0, 31, 32, 255, 256, 65_535, 65_536, 200_000]) {
+      commands.push(put('k', 'v'.repeat(length)));
+      commands.push({ type: 'publish', member: 2n ** 63n, name: 'ü'.repeat(length), clientUrls: ['x'.repeat(length)] });
+    }
+    const stamped = Array.from({ length: 40_000 }, (_, i) => ({ id: BigInt(i), stamp: i }));
+    commands.push(
+      { type: 'expire', term: 1, leases: stamped },
+      { type: 'expire', term: 1, leases: stamped.slice(0, 8) },
+    );
+    for (const command of commands) {
+      const encoded = Buffer.from(encodeCommand({ origin, command }));
+      expect(Buffer.compare(packr.pack(packr.unpack(encoded)), encoded)).toBe(0);
+    }
+  });
+});
