@@ -151,13 +151,32 @@ export const watchEventBytesKeptMax = 8 * 1024 * 1024;
 export const receiveSlackBytes = 512 * 1024;
 /** From connection to its first complete request (HTTP/1.1) or preface and settings (HTTP/2). */
 export const firstRequestMsMax = 10_000;
-/** What an HTTP/2 client says before its first request is read: a full flow control window, and room for heads. */
-export const openingBytesMax = 96 * 1024;
 /** An HTTP/1.1 connection between two requests, and a request from head to answer. */
 export const httpIdleMsMax = 130_000;
 export const httpRequestMsMax = 60_000;
-/** An HTTP/2 connection without a stream. */
+/** An HTTP/2 connection without a stream; and what its client may take to answer a goodbye. */
 export const grpcIdleMsMax = 300_000;
+export const grpcGoodbyeMsMax = 2_000;
+/** What a client may send on one stream, and on all of a connection, before the first of it is read. */
+export const streamWindowBytes = 256 * 1024;
+export const connectionWindowBytes = 4 * 1024 * 1024;
+/** Fields of a request as HPACK counts them, unpacked; and one block of them, packed, in how many frames. */
+export const headerListBytesMax = 64 * 1024;
+export const headerBlockBytesMax = 64 * 1024;
+export const continuationsMax = 64;
+/** Frames of one HTTP/2 connection in a second that ask for nothing, unless it asks for or gets something in between. */
+export const idleFramesPerSecondMax = 10_000;
+/** SETTINGS of one HTTP/2 connection in a second. */
+export const settingsPerSecondMax = 100;
+/** Calls that a client gives up before it has heard anything of them: so many at once, and so many more each second. */
+export const callsGivenUpMax = 10_000;
+export const callsGivenUpPerSecondMax = 1_000;
+/** Answers to PING, SETTINGS and the like that an HTTP/2 client has not taken: all that one read can bring. */
+export const controlBytesMax = 96 * 1024;
+/** Handed to a client's socket and not taken by the kernel, before answers wait in their own streams. */
+export const clientSocketBytesMax = 256 * 1024;
+/** Bytes of a status text, as it goes out. */
+export const statusTextBytesMax = 4_096;
 /** Bytes of answers that a client has not taken: of one connection (unless it is one answer), and of all, beyond which one is cut. */
 export const unreadBytesPerConnectionMax = 64 * 1024 * 1024;
 export const unreadBytesMax = 256 * 1024 * 1024;

@@ -2,9 +2,8 @@
 import { receiveSlackBytes, streamsPerConnectionMax, watchStreamBufferBytesMax } from '../base/limits.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import { type AcceptOptions, ClientListener } from '../rpc/accept.ts';
-import { Http2Transport } from '../rpc/http2-transport.ts';
+import { GrpcServer } from '../rpc/grpc-server.ts';
 import type { Member } from '../rpc/member.ts';
-import { MendedHttp2 } from '../rpc/mended-http2.ts';
 import type { ProtocolServer } from '../rpc/protocol-server.ts';
 import { services } from '../rpc/services.ts';
 import { gatewayServer } from './http.ts';
@@ -42,7 +41,7 @@ export function clientPort(options: ClientPortOptions): ClientListener {
   });
   const messageBytesMax = member.options.maxRequestBytes + receiveSlackBytes;
   const streamBytesMax = options.streamBufferBytes ?? watchStreamBufferBytesMax;
-  const grpc = new Http2Transport(table, {
+  const grpc = new GrpcServer(table, {
     receiveBytesMax: messageBytesMax,
     streamsPerConnectionMax: options.streamsPerConnection ?? streamsPerConnectionMax,
     streamBufferBytesMax: streamBytesMax,
@@ -57,7 +56,7 @@ export function clientPort(options: ClientPortOptions): ClientListener {
     (connections) => gatewayServer({ member, metrics, onBug, api, connections }),
     options.http,
   );
-  return new ClientListener({ ...options.accept, servers: { http1, http2: new MendedHttp2(grpc) } });
+  return new ClientListener({ ...options.accept, servers: { http1, http2: grpc } });
 }
 
 /** The pages alone, for --listen-metrics-urls: who may scrape a member need not be let near its keys and leases. */

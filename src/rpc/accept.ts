@@ -213,7 +213,7 @@ export class ClientListener {
 
 /**
  * What the first bytes of a connection speak; undefined: too few to tell. An HTTP/2 client must open with the whole preface and
- * a SETTINGS frame: that is waited for here, under our deadline, as Node's HTTP/2 keeps a session that never got that far.
+ * a SETTINGS frame: that is waited for here, under the deadline of a first request.
  */
 export function protocolOf(opening: Buffer): Protocol | 'neither' | undefined {
   const common = Math.min(opening.length, preface.length);

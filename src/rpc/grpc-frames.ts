@@ -2,24 +2,30 @@
  * gRPC's framing of messages over HTTP/2 (PROTOCOL-HTTP2.md of gRPC): a flag, a length, the message. Pure: chunks in, whole
  * messages out, many from one chunk without copying; and the words of its headers.
  */
+import { statusTextBytesMax } from '../base/limits.ts';
 import { RpcError } from './errors.ts';
 
 const headBytes = 5;
 
+export interface MessageSink {
+  /** One whole message, which is the sink's from then on. Returns whether it wants the next one. */
+  message(bytes: Uint8Array): boolean;
+}
+
 /** Puts messages together again. What is wrong with the stream is thrown as the status it ends with. */
 export class MessageReader {
   readonly #bytesMax: number;
-  readonly #onMessage: (message: Uint8Array) => void;
+  readonly #sink: MessageSink;
   /** The beginning of a message of which the rest has not come. */
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
   /** What the part message needs in all, head included; `headBytes` until its length is known. */
   #needed = headBytes;
 
-  /** `bytesMax`: of one message. `onMessage` gets bytes of the chunk itself, which are the receiver's from then on. */
-  constructor(bytesMax: number, onMessage: (message: Uint8Array) => void) {
+  /** `bytesMax`: of one message. The sink gets bytes of the chunk itself. */
+  constructor(bytesMax: number, sink: MessageSink) {
     this.#bytesMax = bytesMax;
-    this.#onMessage = onMessage;
+    this.#sink = sink;
   }
 
   /** In the middle of a message. */
@@ -27,48 +33,53 @@ export class MessageReader {
     return this.#partsBytes > 0;
   }
 
-  /** Throws an `RpcError` when the stream cannot go on. */
-  push(chunk: Uint8Array): void {
-    let at = 0;
-    while (at < chunk.length) {
-      if (this.#partsBytes === 0 && chunk.length - at >= headBytes) {
+  /**
+   * Reads `chunk` from `from` up to `to`, or until the sink wants no more; returns where it stopped. Throws an `RpcError` when the stream
+   * cannot go on.
+   */
+  push(chunk: Uint8Array, from: number, to: number): number {
+    let at = from;
+    let wanted = true;
+    while (wanted && at < to) {
+      if (this.#partsBytes === 0 && to - at >= headBytes) {
         const end = at + headBytes + this.#lengthAt(chunk, at);
-        if (end <= chunk.length) {
-          this.#onMessage(chunk.subarray(at + headBytes, end));
+        if (end <= to) {
+          wanted = this.#sink.message(chunk.subarray(at + headBytes, end));
           at = end;
           continue;
         }
         this.#needed = end - at;
       }
-      at += this.#keep(chunk, at);
+      const taken = Math.min(this.#needed - this.#partsBytes, to - at);
+      wanted = this.#keep(chunk.subarray(at, at + taken));
+      at += taken;
     }
+    return at;
   }
 
-  /** Adds to the part message what the chunk has of it; hands it over when it is whole. Returns the bytes taken. */
-  #keep(chunk: Uint8Array, at: number): number {
-    const taken = Math.min(this.#needed - this.#partsBytes, chunk.length - at);
-    this.#parts.push(chunk.subarray(at, at + taken));
-    this.#partsBytes += taken;
-    if (this.#partsBytes < this.#needed) return taken;
+  /** Adds to the part message; hands it over when it is whole. Returns whether more is wanted. */
+  #keep(part: Uint8Array): boolean {
+    this.#parts.push(part);
+    this.#partsBytes += part.length;
+    if (this.#partsBytes < this.#needed) return true;
     const whole = this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
     const length = this.#lengthAt(whole, 0);
     if (this.#partsBytes < headBytes + length) {
       this.#parts = [whole];
       this.#needed = headBytes + length;
-      return taken;
+      return true;
     }
     this.#parts = [];
     this.#partsBytes = 0;
     this.#needed = headBytes;
-    this.#onMessage(whole.subarray(headBytes));
-    return taken;
+    return this.#sink.message(whole.subarray(headBytes));
   }
 
   #lengthAt(bytes: Uint8Array, at: number): number {
     if (bytes[at] !== 0) throw compressedError('');
-    const [high = 0, , , low = 0] = bytes.subarray(at + 1, at + headBytes);
-    const middle = ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 8);
-    const length = high * 2 ** 24 + (middle | low);
+    const high = bytes[at + 1] as number;
+    const low = ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 8) | (bytes[at + 4] as number);
+    const length = high * 2 ** 24 + low;
     if (length > this.#bytesMax)
       throw new RpcError(
         'ResourceExhausted',
@@ -93,19 +104,6 @@ export function compressedError(encoding: string): RpcError {
       );
 }
 
-/** Messages as they go out: all of them in one piece. */
-export function framed(messages: readonly Uint8Array[], bytes: number): Buffer {
-  const piece = Buffer.allocUnsafe(bytes + messages.length * headBytes);
-  let at = 0;
-  for (const message of messages) {
-    piece[at] = 0;
-    piece.writeUInt32BE(message.length, at + 1);
-    piece.set(message, at + headBytes);
-    at += headBytes + message.length;
-  }
-  return piece;
-}
-
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** Milliseconds of a `grpc-timeout`; undefined where it is none. Parts of a millisecond are none: who asks for less waits no longer. */
@@ -114,17 +112,13 @@ export function timeoutMs(header: string): number | undefined {
   return digits === '' ? undefined : Math.floor(Number(digits) * (unitMs[unit] as number));
 }
 
-/** `grpc-message` is printable ASCII without `%`; everything else is written as UTF-8, byte by byte. */
+/** `grpc-message` is printable ASCII without `%`; everything else is written as UTF-8, byte by byte. What is too long is cut. */
 export function statusText(text: string): string {
-  return /^[ -$&-~]*$/.test(text) ? text : encodeURIComponent(text).replaceAll('%20', ' ');
+  const written = /^[ -$&-~]*$/.test(text) ? text : encodeURIComponent(text).replaceAll('%20', ' ');
+  return written.length <= statusTextBytesMax ? written : written.slice(0, statusTextBytesMax).replace(/%.?$/, '');
 }
 
 /** What is refused before any message is read, by its content type. */
-export function isGrpc(contentType: unknown): boolean {
-  return typeof contentType === 'string' && /^application\/grpc($|[+;])/.test(contentType);
-}
-
-/** A header that may stand there more than once: its first value. */
-export function firstOf(header: string | string[] | undefined): string | undefined {
-  return typeof header === 'string' ? header : header?.[0];
+export function isGrpc(contentType: string | undefined): boolean {
+  return contentType === 'application/grpc' || /^application\/grpc[+;]/.test(contentType ?? '');
 }

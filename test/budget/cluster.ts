@@ -153,7 +153,11 @@ function openStream(call: BidiStream, wrote: (answers: readonly Uint8Array[]) =>
     },
     writeFramed: (frames) => {
       const answers: Uint8Array[] = [];
-      new MessageReader(frames.length, (message) => answers.push(message)).push(frames);
+      new MessageReader(frames.length, { message: (message) => answers.push(message) > 0 }).push(
+        frames,
+        0,
+        frames.length,
+      );
       wrote(answers);
       return true;
     },

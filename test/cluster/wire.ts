@@ -181,7 +181,7 @@ export function http2Frame(
 /** What an HTTP/2 client sends first. */
 export const http2Opening = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), http2Frame(4, 0, 0)]);
 
-/** The same, and a PING: HTTP/2 itself takes the connection over at once. Else the accept layer waits for a request first. */
+/** The same, and a PING. */
 export const http2Begun = Buffer.concat([http2Opening, http2Frame(6, 0, 0, Buffer.alloc(8))]);
 
 /** How a run of the program ended. */

@@ -3,7 +3,6 @@ import { get } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { openingBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { ClientListener } from '../../src/rpc/accept.ts';
 import { wire } from '../../src/rpc/messages.ts';
@@ -185,38 +184,16 @@ describe('HTTP/2 openings', () => {
     await start({ accept: { firstRequestMs: 100 } });
     const early = await Stranger.connected(fixture.port);
     early.send(http2Preface + emptySettings);
-    await until(() => early.received === emptySettings, 'it is greeted');
-    early.send(settingsAck);
-    // HTTP/2 has taken over and sends settings of its own.
-    await until(() => early.received.length > 18, 'it is handed over');
+    await until(() => early.received.endsWith(settingsAck), 'it is greeted');
+    await new Promise((resolve) => setTimeout(resolve, 300));
     early.send(settingsAck + ping);
     await until(() => early.received.endsWith('pingpong'), 'HTTP/2 answers');
     expect(early.closed).toBe(false);
     early.socket.destroy();
   });
-
-  test('who never acknowledges settings is closed in time', async () => {
-    await start({ accept: { firstRequestMs: 200 } });
-    const mute = await Stranger.connected(fixture.port);
-    mute.send(http2Preface + emptySettings);
-    await until(() => mute.received === emptySettings, 'it is greeted');
-    mute.send(ping);
-    await until(() => mute.closed, 'it is closed');
-    expect(mute.received).toBe(emptySettings);
-  });
 });
 
 describe('caps', () => {
-  test('bytes before the first request is read', async () => {
-    await start();
-    const talker = await Stranger.connected(fixture.port);
-    talker.send(http2Preface + emptySettings);
-    await until(() => talker.received === emptySettings, 'it is greeted');
-    talker.send(emptySettings.repeat(Math.ceil(openingBytesMax / emptySettings.length)));
-    await until(() => talker.closed, 'it is closed');
-    await stillServes();
-  });
-
   test('connections in all', async () => {
     await start({ accept: { connectionsMax: 3 } });
     const three = await Promise.all([1, 2, 3].map(() => Stranger.connected(fixture.port)));

@@ -24,6 +24,17 @@ export interface Status {
 export const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 export const text = (raw: Uint8Array): string => Buffer.from(raw).toString('latin1');
 
+/** Messages as gRPC frames them. */
+export function framed(messages: readonly Uint8Array[]): Buffer {
+  return Buffer.concat(
+    messages.flatMap((message) => {
+      const prefix = Buffer.alloc(5);
+      prefix.writeUInt32BE(message.length, 1);
+      return [prefix, message];
+    }),
+  );
+}
+
 export type FixtureOptions = Partial<Omit<ClientPortOptions, 'member' | 'metrics' | 'onBug'>> & { member?: FakeMember };
 
 export class Fixture {

@@ -1,5 +1,5 @@
 /**
- * One call at the member that serves it: what `rpc/http2-call.ts` does on sockets, on a connection in memory. Bytes in, bytes out,
+ * One call at the member that serves it: what `rpc/grpc-call.ts` does on sockets, on a connection in memory. Bytes in, bytes out,
  * with gRPC's codes and texts; back-pressure, cancel and deadline as there.
  */
 import { receiveSlackBytes, watchStreamBufferBytesMax } from '../../base/limits.ts';

@@ -1,9 +1,8 @@
 /** Calls on HTTP/2 streams, at the moments that go wrong. */
 import { connect } from 'node:http2';
 import { expect, test } from 'vitest';
-import { framed } from '../../src/rpc/grpc-frames.ts';
 import { wire } from '../../src/rpc/messages.ts';
-import { bytes, Fixture, until } from './wire-client.ts';
+import { bytes, Fixture, framed, until } from './wire-client.ts';
 
 const methods = ['KV/Put', 'Lease/LeaseKeepAlive', 'Watch/Watch', 'Maintenance/Snapshot', 'No/Such'];
 /** Nothing; half a head; half a message; one that is compressed; an empty message. */
@@ -30,7 +29,7 @@ test('a stream that is reset at any moment of its call harms nobody, and leaves 
     'content-type': 'application/grpc',
   });
   watch.on('error', () => {});
-  watch.write(framed([create], create.length));
+  watch.write(framed([create]));
   await until(() => fixture.member.hub.count === 1, 'the watch is there');
   watch.close(8);
   await until(() => fixture.member.hub.count === 0, 'no watcher is left');
