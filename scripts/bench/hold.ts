@@ -35,14 +35,20 @@ export async function hold(cluster: ProcessCluster, leases: number): Promise<Row
   note(figures, 'rssMibAfterRestart', cluster);
   const megabytes = holding / 1e6;
   const slowest = Math.max(
-    ...Object.entries(figures).flatMap(([name, value]) => (name.startsWith('secondsTo') ? [value] : [])),
+    ...Object.entries(figures).flatMap(([name, value]) =>
+      /^secondsToGrant_(follower|leader)$/.test(name) ? [value] : [],
+    ),
   );
   return {
     road: `hold: ${leases} leases, ${cluster.members.length} members`,
     figures,
     checks: [
       { name: `no member takes more than ${megabytesMax} MB`, ok: megabytes <= megabytesMax, seen: megabytes },
-      { name: `a grant is served ${againSecondsMax} s after a restart`, ok: slowest <= againSecondsMax, seen: slowest },
+      {
+        name: `a member that was killed grants again within ${againSecondsMax} s of its start`,
+        ok: slowest <= againSecondsMax,
+        seen: slowest,
+      },
     ],
   };
 }

@@ -2,15 +2,20 @@
  * Many leases with a key each fall due together: how late each is gone, and that none is early. A lease is due its TTL after its last
  * renewal was *answered*; it would be early before its TTL since that renewal was *sent*.
  */
-import { wire } from '../../src/rpc/messages.ts';
 import { type ProcessCluster, pause } from '../../test/cluster/processes.ts';
-import { inFlight, keyPrefix, Line, renewOn } from './client.ts';
+import { Listening } from './load/ask.ts';
+import { Connection } from './load/connection.ts';
+import { deletedKeys, grantedId, paths, requests } from './load/messages.ts';
+import { callAll } from './load/prepared.ts';
+import { renewAll } from './mass-renewals.ts';
 import { progress, quantile, type Row, residentMib } from './row.ts';
 
-/** A delete event's number (mvccpb.Event.EventType). */
-const deleteEvent = 1;
-const renewalStreams = 16;
-const renewalWindow = 64;
+/** For each member. */
+const connectionsEach = 4;
+const keyPrefix = 'bench/mass/';
+const value = Buffer.from('x');
+/** Of lease number 0; the others count up. */
+const firstId = 0x0b3c_0000_0001;
 const beyondMsMax = 2_000;
 
 interface Options {
@@ -19,27 +24,30 @@ interface Options {
 }
 
 export async function massExpiry(cluster: ProcessCluster, { leases, ttlSeconds }: Options): Promise<Row> {
-  const lines = cluster.endpoints.map((endpoint) => new Line(endpoint));
-  const lineOf = (n: number): Line => lines[n % lines.length] as Line;
+  const connections = Array.from(
+    { length: connectionsEach * cluster.endpoints.length },
+    (_, n) => new Connection(cluster.endpoints[n % cluster.endpoints.length] as string),
+  );
   const sentMs = new Float64Array(leases);
   const answeredMs = new Float64Array(leases);
   const goneMs = new Float64Array(leases);
   try {
+    await Promise.all(connections.map(({ ready }) => ready));
     const prefill = performance.now();
-    await inFlight(leases, 200, async (n) => {
-      await lineOf(n).grant(n, ttlSeconds);
-      await lineOf(n).putLeased(n);
-      if (n % 1_000 === 999) progress(`granted ${n + 1} leases with a key each`, n + 1 === leases);
-    });
+    const grant = (n: number): Buffer => requests.grantAs(ttlSeconds, firstId + n);
+    await callAll(connections, paths.grant, grant, leases, (...answer) => grantedId(...answer) !== undefined);
+    const key = (n: number): Buffer => Buffer.from(`${keyPrefix}${n}`, 'latin1');
+    await callAll(connections, paths.put, (n) => requests.putAs(key(n), value, firstId + n), leases);
+    progress(`granted ${leases} leases with a key each`);
     const prefillSeconds = (performance.now() - prefill) / 1_000;
 
     let left = leases;
-    const watch = await deletesSeen(lineOf(0), (n, ms) => {
+    await deletesSeen(connections[0] as Connection, (n, ms) => {
       if (goneMs[n] !== 0) throw new Error(`the key of lease ${n} was deleted twice`);
       goneMs[n] = ms;
       left--;
     });
-    const renewSeconds = await renewAll(lines, leases, sentMs, answeredMs);
+    const renewSeconds = await renewAll(connections, firstId, sentMs, answeredMs);
     if (left !== leases) throw new Error('leases ended before they were renewed: use a longer --ttl');
     progress(`renewed all in ${renewSeconds.toFixed(1)} s; now silence for ${ttlSeconds} s`);
 
@@ -49,7 +57,6 @@ export async function massExpiry(cluster: ProcessCluster, { leases, ttlSeconds }
       await pause(100);
       progress(`${left} leases left`, left === 0);
     }
-    watch.cancel();
     const figures = lags(sentMs, answeredMs, goneMs, ttlSeconds * 1_000);
     const rss = Math.max(...cluster.members.map((member) => residentMib(member.pid)));
     return {
@@ -65,54 +72,21 @@ export async function massExpiry(cluster: ProcessCluster, { leases, ttlSeconds }
       ],
     };
   } finally {
-    for (const line of lines) line.close();
+    for (const connection of connections) connection.close();
   }
 }
 
-async function renewAll(
-  lines: readonly Line[],
-  leases: number,
-  sentMs: Float64Array,
-  answeredMs: Float64Array,
-): Promise<number> {
-  const startMs = performance.now();
-  let next = 0;
-  const streams = Array.from({ length: renewalStreams }, (_, i) =>
-    renewOn(
-      lines[i % lines.length] as Line,
-      renewalWindow,
-      () => (next < leases ? next++ : undefined),
-      (renewal) => {
-        if (renewal.ttlSeconds <= 0) throw new Error(`lease ${renewal.n} was gone when it was renewed`);
-        sentMs[renewal.n] = renewal.sentMs;
-        answeredMs[renewal.n] = renewal.answeredMs;
-      },
-    ),
-  );
-  await Promise.all(streams);
-  if (answeredMs.some((ms) => ms === 0)) throw new Error('a renewal was not answered');
-  return (performance.now() - startMs) / 1_000;
-}
-
 /** Watches the prefix; resolves when the watcher is there. */
-function deletesSeen(line: Line, seen: (n: number, ms: number) => void): Promise<{ cancel(): void }> {
-  const stream = line.stream('/etcdserverpb.Watch/Watch');
-  const rangeEnd = Buffer.from(keyPrefix);
-  rangeEnd[rangeEnd.length - 1] = (rangeEnd[rangeEnd.length - 1] as number) + 1;
-  const createRequest = { key: Buffer.from(keyPrefix), rangeEnd };
+function deletesSeen(connection: Connection, seen: (n: number, ms: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.on('error', reject);
-    stream.on('data', (bytes: Uint8Array) => {
-      const ms = performance.now();
-      const answer = wire.WatchResponse.decode(bytes);
-      if (answer.created) resolve({ cancel: () => stream.cancel() });
-      for (const event of answer.events) {
-        if (event.type !== deleteEvent) continue;
-        const key = Buffer.from(event.kv?.key ?? []).toString('latin1');
-        seen(Number(key.slice(keyPrefix.length)), ms);
-      }
-    });
-    stream.write(wire.WatchRequest.encode({ createRequest }));
+    const heard = (bytes: Buffer, from: number, to: number, nowMs: number): void => {
+      const isThere = deletedKeys(bytes, from, to, (key) => seen(Number(key.slice(keyPrefix.length)), nowMs));
+      if (isThere) resolve();
+    };
+    const stream = new Listening(connection, heard, (text) => reject(new Error(`the watch ended: ${text}`)));
+    connection.open(paths.watch, stream);
+    connection.send(stream, requests.watch(Buffer.from(keyPrefix), Buffer.from(keyPrefix.replace(/\/$/, '0'))));
+    connection.flush();
   });
 }
 

@@ -8,6 +8,7 @@ import {
   grantedId,
   hasKey,
   hasTimeLeft,
+  renewedId,
   requests,
   succeeded,
   termOf,
@@ -193,6 +194,11 @@ describe('the load’s messages', () => {
   it('are what the codecs read', () => {
     const id = { low: leaseNumber, high: 0, unsigned: false };
     expect(wire.LeaseGrantRequest.decode(message(requests.grant(3_600)))).toMatchObject({ TTL: { low: 3_600 } });
+    const chosen = 0x0b3c_0000_0001;
+    const chosenId = { low: 1, high: 0xb3c, unsigned: false };
+    expect(wire.LeaseGrantRequest.decode(message(requests.grantAs(60, chosen)))).toMatchObject({ ID: chosenId });
+    expect(wire.LeaseKeepAliveRequest.decode(message(requests.keepAliveAs(chosen)))).toMatchObject({ ID: chosenId });
+    expect(wire.PutRequest.decode(message(requests.putAs(key, value, chosen)))).toMatchObject({ lease: chosenId });
     expect(wire.LeaseRevokeRequest.decode(message(requests.revoke(lease)))).toMatchObject({ ID: id });
     expect(wire.LeaseTimeToLiveRequest.decode(message(requests.timeToLive(lease)))).toMatchObject({
       ID: id,
@@ -246,6 +252,8 @@ describe('the load’s messages', () => {
     const deleted: string[] = [];
     expect(read(response, (b, f, t) => deletedKeys(b, f, t, (name) => deleted.push(name)))).toBe(false);
     expect(deleted).toEqual([key.toString()]);
+    const renewed = wire.LeaseKeepAliveResponse.encode({ header, ID: 5_000_000, TTL: 9 });
+    expect(read(renewed, renewedId)).toBe(5_000_000);
     expect([termOf(Buffer.from(granted)), termOf(Buffer.alloc(0))]).toEqual([4, 0]);
     expect(
       read(wire.WatchResponse.encode({ header, created: true, events: [] }), (b, f, t) => watched(b, f, t, () => 0)),

@@ -42,10 +42,14 @@ const put = (key: Buffer, value: Buffer, lease?: Buffer): Buffer =>
 
 export const requests = {
   grant: (ttlSeconds: number): Buffer => framed(int(1, ttlSeconds)),
+  /** With an id of the caller's choice. */
+  grantAs: (ttlSeconds: number, id: number): Buffer => framed(int(1, ttlSeconds), int(2, id)),
   revoke: (lease: Buffer): Buffer => framed(int64(1, lease)),
   timeToLive: (lease: Buffer): Buffer => framed(int64(1, lease), int(2, 1)),
   keepAlive: (lease: Buffer): Buffer => framed(int64(1, lease)),
+  keepAliveAs: (id: number): Buffer => framed(int(1, id)),
   put: (key: Buffer, value: Buffer, lease?: Buffer): Buffer => framed(put(key, value, lease)),
+  putAs: (key: Buffer, value: Buffer, id: number): Buffer => framed(put(key, value, varint(id))),
   range: (key: Buffer, serializable: boolean): Buffer =>
     framed(bytes(1, key), serializable ? int(7, 1) : Buffer.alloc(0)),
   /** A lock as etcd's clients take it: put the key on the lease if nobody has created it, else say who has it. */
@@ -126,6 +130,11 @@ export function grantedId(message: Buffer, from: number, to: number): Buffer | u
 export function termOf(message: Buffer): number {
   if (!walk.over(message, 0, message.length).find(1)) return 0;
   return inner.over(message, walk.from, walk.to).find(4) ? inner.varint() : 0;
+}
+
+/** The id in an answer to `keepAlive`, one that the caller chose. */
+export function renewedId(message: Buffer, from: number, to: number): number {
+  return walk.over(message, from, to).find(2) ? walk.varint() : 0;
 }
 
 /** Whether the lease of an answer to `keepAlive` or `timeToLive` has time left. */
