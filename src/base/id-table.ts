@@ -1,6 +1,6 @@
 /**
  * Gives each int64 a slot: a small whole number, dense, used again after the id is removed. Open addressing over typed arrays
- * (cells hold slots, ids lie in two int32 columns by slot), so a million ids cost some 17 bytes each and nothing for the
+ * (cells hold slots, ids lie in a column by slot), so a million ids cost some 17 bytes each and nothing for the
  * garbage collector. A cell also holds four bits of its id's hash: a look-up among a million ids then reads one cell and its own
  * id, and each further place in memory would cost as much as all the rest. Removal moves later cells back instead of leaving
  * tombstones, so churn never makes it slower. An id is a bigint at the API or two int32 halves; never a double.
@@ -20,9 +20,8 @@ const SLOT_MASK = 0x0fff_ffff;
 export class IdTable {
   /** By hash: slot and hash, see `SLOT_MASK`; 0 is an empty cell. At most half of the cells are taken. */
   #cells = new Int32Array(16);
-  readonly #hi = new Int32Column();
-  /** Low half of a slot's id; in a free slot, the next free one. */
-  readonly #lo = new Int32Column();
+  /** The halves of each slot's id side by side, high before low; in a free slot, the next free one for the low half. */
+  readonly #pairs = new Int32Column();
   #slotCount = 0;
   #free = NO_SLOT;
   #size = 0;
@@ -82,7 +81,7 @@ export class IdTable {
     const cell = this.#cellOf(hi, lo, hash);
     if (this.#cells[cell] !== 0) return false;
     for (; this.#slotCount < slot; this.#slotCount++) {
-      this.#lo.set(this.#slotCount, this.#free);
+      this.#pairs.set(2 * this.#slotCount + 1, this.#free);
       this.#free = this.#slotCount;
     }
     this.#slotCount++;
@@ -108,7 +107,7 @@ export class IdTable {
       hole = cell;
     }
     this.#cells[hole] = 0;
-    this.#lo.set(slot, this.#free);
+    this.#pairs.set(2 * slot + 1, this.#free);
     this.#free = slot;
     this.#size--;
   }
@@ -121,17 +120,17 @@ export class IdTable {
   }
 
   hiAt(slot: number): number {
-    return this.#hi.get(slot);
+    return this.#pairs.get(2 * slot);
   }
 
   loAt(slot: number): number {
-    return this.#lo.get(slot);
+    return this.#pairs.get(2 * slot + 1);
   }
 
   #takeSlot(): number {
     if (this.#free !== NO_SLOT) {
       const slot = this.#free;
-      this.#free = this.#lo.get(slot);
+      this.#free = this.#pairs.get(2 * slot + 1);
       return slot;
     }
     return this.#slotCount++;
@@ -145,14 +144,14 @@ export class IdTable {
       if (cell === 0) return at;
       if (((cell ^ hash) & ~SLOT_MASK) !== 0) continue;
       const slot = (cell & SLOT_MASK) - 1;
-      if (this.#lo.get(slot) === lo && this.#hi.get(slot) === hi) return at;
+      if (this.#pairs.get(2 * slot + 1) === lo && this.#pairs.get(2 * slot) === hi) return at;
     }
   }
 
   #put(cell: number, hash: number, slot: number, hi: number, lo: number): void {
     this.#cells[cell] = cellFor(hash, slot);
-    this.#hi.set(slot, hi);
-    this.#lo.set(slot, lo);
+    this.#pairs.set(2 * slot, hi);
+    this.#pairs.set(2 * slot + 1, lo);
     this.#size++;
   }
 
@@ -173,7 +172,7 @@ export class IdTable {
   }
 
   #hashAt(slot: number): number {
-    return hashOf(this.#hi.get(slot), this.#lo.get(slot), this.#seed);
+    return hashOf(this.#pairs.get(2 * slot), this.#pairs.get(2 * slot + 1), this.#seed);
   }
 }
 

@@ -205,6 +205,8 @@ export const heldMessagesMax = 1_024;
 export const imageScanRecordsMax = 1_000;
 /** Steps, of about a record each, that one turn makes towards a state from a snapshot that has arrived. */
 export const snapshotStepsPerTurnMax = 500;
+/** From a snapshot that did not arrive to the next attempt: each opens the image. */
+export const snapshotRetryMs = 500;
 /** Bytes of a snapshot that arrive before they are written to the staged image as one synced batch. */
 export const snapshotStageBytesMax = 4 * 1024 * 1024;
 /**

@@ -180,6 +180,16 @@ async function* readChunks(store: Store, snapshot: ReturnType<Store['snapshot']>
       yield entries.map(([key, value]) => ({ key, value }));
     }
   } finally {
+    await forgotten(iterator);
     await iterator.close();
   }
+}
+
+/**
+ * Whoever stops reading early leaves what the iterator read last, up to 1 MiB, in native memory until the collector comes by, which
+ * that memory does not hurry: a leader that tried to reach a member with a snapshot grew by 300 MB a minute. One more read, of
+ * one record, takes its place. What that read says is no news to anybody.
+ */
+async function forgotten(iterator: { nextv(size: number): Promise<unknown> }): Promise<void> {
+  await iterator.nextv(1).catch(() => undefined);
 }

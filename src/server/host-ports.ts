@@ -2,6 +2,7 @@
  * The node's ports on a real machine: files, LevelDB, sockets. Everything that comes back becomes an `Input`; the first error of
  * a disk ends the process before anything more is acknowledged (S4). Owns no rule.
  */
+import { snapshotRetryMs } from '../base/limits.ts';
 import type { MemberDisks } from '../disk/member-disks.ts';
 import { ImageUnreadable } from '../disk/snapshot-read.ts';
 import { SnapshotRefused } from '../disk/snapshot-stage.ts';
@@ -68,25 +69,31 @@ export function hostPorts(parts: HostPortsParts): Ports {
   };
 }
 
-/** Never rejects: a stream that fails is reported as such, and asked for again if it is still wanted. */
+/** Never rejects: a stream that fails is reported as such, after a while, and asked for again if it is still wanted. */
 async function sendSnapshot(parts: HostPortsParts, to: MemberId, term: number): Promise<void> {
-  const { self, disks, peers, log, enqueue } = parts;
+  const { log, enqueue } = parts;
   try {
-    const source = await disks.openSnapshot();
-    try {
-      const { index } = source.meta;
-      log.info('sending a snapshot', { to, index });
-      const { ok, why, bytes } = await peers.sendSnapshot({ from: self, to, term, meta: source.meta }, source.chunks);
-      log.info(ok ? 'sent a snapshot' : 'a snapshot did not arrive', { to, index, bytes, ...(ok ? {} : { why }) });
-      enqueue({ type: 'snapshotSent', to, index, ok });
-      if (source.damage !== undefined) parts.imageDamaged(source.damage);
-    } finally {
-      await source.close();
-    }
+    const { index, ok, damage } = await streamSnapshot(parts, to, term);
+    if (!ok && damage === undefined) await new Promise((resolve) => setTimeout(resolve, snapshotRetryMs).unref());
+    enqueue({ type: 'snapshotSent', to, index, ok });
+    if (damage !== undefined) parts.imageDamaged(damage);
   } catch (error) {
     enqueue({ type: 'snapshotSent', to, index: 0, ok: false });
     if (error instanceof ImageUnreadable) parts.imageDamaged(error);
     else log.warn('no snapshot can be sent', { to, error });
+  }
+}
+
+async function streamSnapshot({ self, disks, peers, log }: HostPortsParts, to: MemberId, term: number) {
+  const source = await disks.openSnapshot();
+  try {
+    const { index } = source.meta;
+    log.info('sending a snapshot', { to, index });
+    const { ok, why, bytes } = await peers.sendSnapshot({ from: self, to, term, meta: source.meta }, source.chunks);
+    log.info(ok ? 'sent a snapshot' : 'a snapshot did not arrive', { to, index, bytes, ...(ok ? {} : { why }) });
+    return { index, ok, damage: source.damage };
+  } finally {
+    await source.close();
   }
 }
 
