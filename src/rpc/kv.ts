@@ -4,55 +4,46 @@
  */
 import { unreachable } from '../base/assert.ts';
 import type { Command } from '../state/command.ts';
-import type { Outcome, Result } from '../state/outcome.ts';
+import type { Outcome, Result, TxnResult } from '../state/outcome.ts';
 import { isReadOnly } from '../state/txn.ts';
 import { answerTurns } from './answer-turns.ts';
-import {
-  deleteRangeOf,
-  deleteRangeResponse,
-  putOf,
-  putResponse,
-  rangeOf,
-  rangeResponse,
-  txnOf,
-  txnResponse,
-} from './convert.ts';
+import { deleteRangeOf, putOf, rangeOf, txnOf, txnResponse } from './convert.ts';
 import { refusalError, rpcError } from './errors.ts';
 import { Headers } from './header.ts';
+import { deleteRangeAnswer, putAnswer, rangeAnswer, txnAnswer } from './hot/answers.ts';
 import { numberOf } from './int64.ts';
 import type { Member } from './member.ts';
 import { type TxnRequest, wire } from './messages.ts';
-import { unary } from './method.ts';
+import { hotUnary, unary } from './method.ts';
 import type { CallContext, ServiceTable } from './transport.ts';
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from './validate.ts';
 
 export function kvService(member: Member): ServiceTable {
   const headers = new Headers(member);
+  const txnBytes = (result: TxnResult, revision: number): Uint8Array =>
+    txnAnswer(headers.field(revision).bytes, result, revision) ??
+    wire.TxnResponse.encode(txnResponse(result, headers.at(revision), revision));
   return {
-    '/etcdserverpb.KV/Range': unary(wire.RangeRequest, wire.RangeResponse, async (message, ctx) => {
+    '/etcdserverpb.KV/Range': hotUnary(wire.RangeRequest, async (message, ctx) => {
       checkRange(message);
       const range = rangeOf(message);
       await mayRead(member, ctx, message.serializable);
       const { state } = member;
       const result = state.range(range);
       if (result.type === 'refused') throw refusalError(result.refusal);
-      return rangeResponse(result, headers.at(state.revision));
+      return rangeAnswer(headers.field(state.revision).bytes, result);
     }),
-    '/etcdserverpb.KV/Put': unary(wire.PutRequest, wire.PutResponse, async (message, ctx, requestBytes) => {
+    '/etcdserverpb.KV/Put': hotUnary(wire.PutRequest, async (message, ctx, requestBytes) => {
       checkPut(message);
       const { result, revision } = await write(member, putOf(message), 'put', ctx, requestBytes);
-      return putResponse(result, headers.at(revision));
+      return putAnswer(headers.field(revision).bytes, result);
     }),
-    '/etcdserverpb.KV/DeleteRange': unary(
-      wire.DeleteRangeRequest,
-      wire.DeleteRangeResponse,
-      async (message, ctx, requestBytes) => {
-        checkDeleteRange(message);
-        const { result, revision } = await write(member, deleteRangeOf(message), 'deleteRange', ctx, requestBytes);
-        return deleteRangeResponse(result, headers.at(revision));
-      },
-    ),
-    '/etcdserverpb.KV/Txn': unary(wire.TxnRequest, wire.TxnResponse, async (message, ctx, requestBytes) => {
+    '/etcdserverpb.KV/DeleteRange': hotUnary(wire.DeleteRangeRequest, async (message, ctx, requestBytes) => {
+      checkDeleteRange(message);
+      const { result, revision } = await write(member, deleteRangeOf(message), 'deleteRange', ctx, requestBytes);
+      return deleteRangeAnswer(headers.field(revision).bytes, result);
+    }),
+    '/etcdserverpb.KV/Txn': hotUnary(wire.TxnRequest, async (message, ctx, requestBytes) => {
       checkTxn(message, member.options.maxTxnOps);
       const txn = txnOf(message);
       if (isReadOnly(txn)) {
@@ -60,10 +51,10 @@ export function kvService(member: Member): ServiceTable {
         const { state } = member;
         const read = state.readTxn(txn);
         if (read.type === 'refused') throw refusalError(read.refusal);
-        return txnResponse(read, headers.at(state.revision), state.revision);
+        return txnBytes(read, state.revision);
       }
       const { result, revision } = await write(member, txn, 'txn', ctx, requestBytes);
-      return txnResponse(result, headers.at(revision), revision);
+      return txnBytes(result, revision);
     }),
     // `physical`: answered when what the compaction made useless is gone from this member's memory and its image on disk.
     '/etcdserverpb.KV/Compact': unary(

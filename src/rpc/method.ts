@@ -22,6 +22,22 @@ export function unary<Request, Answer>(
   };
 }
 
+/** The same for an answer that `call` makes as bytes (`hot/answers.ts`). */
+export function hotUnary<Request>(
+  request: WireType<Request>,
+  call: (message: Request, ctx: CallContext, requestBytes: number) => Promise<Uint8Array>,
+): Method {
+  return {
+    kind: 'unary',
+    call: async (bytes, ctx) => {
+      if (ctx.unread) throw rpcError('tooManyRequests');
+      const encoded = await call(request.decode(bytes), ctx, bytes.length);
+      answerTurns.spent(encoded.length);
+      return encoded;
+    },
+  };
+}
+
 /** A method that is known and always answers this error. */
 export function refusing(name: ErrorName): Method {
   return { kind: 'unary', call: () => Promise.reject(rpcError(name)) };

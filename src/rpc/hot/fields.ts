@@ -18,7 +18,8 @@ export interface Halves {
 const scratch = new DataView(new ArrayBuffer(8));
 
 export function halvesOf(value: bigint): Halves {
-  scratch.setBigUint64(0, BigInt.asUintN(64, value));
+  // Takes the low 64 bits, whichever sign they are read with.
+  scratch.setBigInt64(0, value);
   return { hi: scratch.getInt32(0), lo: scratch.getInt32(4) };
 }
 
