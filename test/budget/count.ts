@@ -8,8 +8,8 @@ export const clientCounts = [1, 100] as const;
 export type Clients = (typeof clientCounts)[number];
 
 /** Uncounted before, so that what is made once is made. */
-const warmWaves = 5;
-const wavesOf: Readonly<Record<Clients, number>> = { 1: 20, 100: 5 };
+const warmWaves = 10;
+const wavesOf: Readonly<Record<Clients, number>> = { 1: 50, 100: 5 };
 
 /** That are counted. */
 export function operationsOf(clients: Clients): number {
