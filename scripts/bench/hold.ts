@@ -4,6 +4,7 @@ import { Line } from './client.ts';
 import { Connection } from './load/connection.ts';
 import { paths, requests } from './load/messages.ts';
 import { callAll } from './load/prepared.ts';
+import { longestPauseMs, pauseMsMax } from './pauses.ts';
 import { progress, type Row, residentMib } from './row.ts';
 
 const ttlSeconds = 36_000;
@@ -27,10 +28,10 @@ export async function hold(cluster: ProcessCluster, leases: number): Promise<Row
   const leader = await cluster.leader();
   if (cluster.members.length > 1) {
     const follower = cluster.members.find((member) => member !== leader) as MemberProcess;
-    await again(figures, 'follower', [follower], follower, leases);
-    await again(figures, 'leader', [leader], leader, leases);
+    await again(figures, 'follower', [follower], follower, leases, cluster.members);
+    await again(figures, 'leader', [leader], leader, leases, cluster.members);
   }
-  await again(figures, 'all', cluster.members, cluster.members[0] as MemberProcess, leases);
+  await again(figures, 'all', cluster.members, cluster.members[0] as MemberProcess, leases, cluster.members);
   await pause(settleMs);
   note(figures, 'rssMibAfterRestart', cluster);
   const megabytes = holding / 1e6;
@@ -38,6 +39,9 @@ export async function hold(cluster: ProcessCluster, leases: number): Promise<Row
     ...Object.entries(figures).flatMap(([name, value]) =>
       /^secondsToGrant_(follower|leader)$/.test(name) ? [value] : [],
     ),
+  );
+  const pauseMs = Math.max(
+    ...Object.entries(figures).flatMap(([name, value]) => (name.startsWith('longestPauseMs_') ? [value] : [])),
   );
   return {
     road: `hold: ${leases} leases, ${cluster.members.length} members`,
@@ -48,6 +52,11 @@ export async function hold(cluster: ProcessCluster, leases: number): Promise<Row
         name: `a member that was killed grants again within ${againSecondsMax} s of its start`,
         ok: slowest <= againSecondsMax,
         seen: slowest,
+      },
+      {
+        name: `no member pauses for more than ${pauseMsMax} ms while it is promoted or starts again`,
+        ok: pauseMs <= pauseMsMax,
+        seen: pauseMs,
       },
     ],
   };
@@ -85,7 +94,9 @@ async function again(
   killed: readonly MemberProcess[],
   asked: MemberProcess,
   leases: number,
+  everybody: readonly MemberProcess[],
 ): Promise<void> {
+  await longestPauseMs(everybody);
   await Promise.all(killed.map((member) => member.stop('SIGKILL')));
   const startMs = performance.now();
   for (const member of killed) member.start();
@@ -98,6 +109,8 @@ async function again(
   let n = leases + 10 * Object.keys(figures).length;
   figures[`secondsToGrant_${who}`] = await since(() => line.grant(n++, 60));
   line.close();
+  // Of those that were not killed as well: one of them was promoted perhaps.
+  figures[`longestPauseMs_${who}`] = await longestPauseMs(everybody);
   const held = (await metric(asked, 'lease_active')) ?? 0;
   if (held < leases) throw new Error(`${asked.name} holds ${held} of ${leases} leases after the restart`);
   progress(`${who} killed: read after ${figures[`secondsToRead_${who}`]?.toFixed(2)} s`);

@@ -8,6 +8,7 @@ import { Connection } from './load/connection.ts';
 import { deletedKeys, grantedId, paths, requests } from './load/messages.ts';
 import { callAll } from './load/prepared.ts';
 import { renewAll } from './mass-renewals.ts';
+import { longestPauseMs, pauseMsMax } from './pauses.ts';
 import { progress, quantile, type Row, residentMib } from './row.ts';
 
 /** For each member. */
@@ -53,15 +54,25 @@ export async function massExpiry(cluster: ProcessCluster, { leases, ttlSeconds }
 
     const lastDueMs = Math.max(...chunkMaxima(answeredMs)) + ttlSeconds * 1_000;
     const giveUpMs = lastDueMs + 300_000;
+    await longestPauseMs(cluster.members);
     while (left > 0 && performance.now() < giveUpMs) {
       await pause(100);
       progress(`${left} leases left`, left === 0);
     }
+    const pauseMs = await longestPauseMs(cluster.members);
     const figures = lags(sentMs, answeredMs, goneMs, ttlSeconds * 1_000);
     const rss = Math.max(...cluster.members.map((member) => residentMib(member.pid)));
     return {
       road: `mass-expiry: ${leases} leases, TTL ${ttlSeconds} s, ${cluster.members.length} members`,
-      figures: { leases, notGone: left, ...figures, prefillSeconds, renewSeconds, largestRssMib: rss },
+      figures: {
+        leases,
+        notGone: left,
+        ...figures,
+        prefillSeconds,
+        renewSeconds,
+        longestPauseMs: pauseMs,
+        largestRssMib: rss,
+      },
       checks: [
         { name: 'all are gone, none early', ok: left + figures.early === 0, seen: left + figures.early },
         {
@@ -69,6 +80,7 @@ export async function massExpiry(cluster: ProcessCluster, { leases, ttlSeconds }
           ok: figures.beyondMarginMsMax <= beyondMsMax,
           seen: figures.beyondMarginMsMax,
         },
+        { name: `no member pauses for more than ${pauseMsMax} ms`, ok: pauseMs <= pauseMsMax, seen: pauseMs },
       ],
     };
   } finally {
