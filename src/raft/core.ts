@@ -98,6 +98,9 @@ export class Core {
     assert(this.needsSnapshot || this.handedOut >= this.log.base.index, 'R13: the log begins above the image');
     this.tickets = newTickets();
     this.resetElectionTimer();
+    // Whoever leads is heard within a heartbeat or two of our start, and pre-vote asks the others first: after a start of all members
+    // half the wait is enough.
+    this.timeoutTicks = Math.ceil(this.timeoutTicks / 2);
   }
 
   get configuration(): Configuration {

@@ -16,13 +16,18 @@ const beatFrom = (from: bigint, term: number) =>
   ({ type: 'heartbeat', from, to: 1n, term, commit: 0, round: 0 }) as const;
 
 describe('election', () => {
-  test('the timeout is random in [electionTicks, 2 electionTicks)', () => {
-    for (const [random, ticks] of [
-      [0, 10],
-      [0.55, 15],
-      [0.999, 19],
+  test('the timeout is random in [electionTicks, 2 electionTicks), and half of that after a start', () => {
+    for (const [random, first, ticks] of [
+      [0, 5, 10],
+      [0.55, 8, 15],
+      [0.999, 10, 19],
     ] as const) {
       const member = new LoneMember(restored(3), random);
+      member.tick(first - 1);
+      expect(member.raft.role).toBe('follower');
+      member.tick();
+      expect(member.raft.role).toBe('preCandidate');
+      member.hear({ type: 'heartbeat', from: 2n, to: 1n, term: member.raft.term, commit: 1, round: 0 });
       member.tick(ticks - 1);
       expect(member.raft.role).toBe('follower');
       member.tick();
