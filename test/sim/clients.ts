@@ -3,7 +3,8 @@
  * the client gives up. Owns the calls and what the edge of a member does with them (`rpc/kv.ts`, `rpc/lease.ts`); what is called,
  * and when, is `workload.ts`'s. Invariant: V3, every call ends, and every call that a living member took in is answered by it.
  */
-import type { Unavailable } from '../../src/node/answer.ts';
+import type { RenewalAnswer, Unavailable } from '../../src/node/answer.ts';
+import { Asking, Askings } from '../../src/node/asking.ts';
 import type { Node } from '../../src/node/node.ts';
 import type { CallOutcome, CallRecord, CallResult, ClientCall, WatchRecord } from './history.ts';
 import type { SimMember } from './member.ts';
@@ -131,14 +132,15 @@ export class Clients {
     else {
       // The header is taken before the renewal, as in `rpc/keep-alive.ts`.
       const { revision } = node.machine;
-      node.enqueue({
-        type: 'question',
-        kind: call.type,
-        id: call.id,
-        timeoutMs,
-        reply: (answer) =>
-          this.#reply(member, boot, open, answer.type === 'unavailable' ? answer : { type: 'lease', revision, answer }),
-      });
+      const answered = (answer: RenewalAnswer): void =>
+        this.#reply(member, boot, open, answer.type === 'unavailable' ? answer : { type: 'lease', revision, answer });
+      if (call.type === 'timeToLive')
+        node.enqueue({ type: 'question', kind: call.type, id: call.id, timeoutMs, reply: answered });
+      else {
+        const askings = new Askings(timeoutMs);
+        askings.add(new Asking(call.type, call.id, { answered: (_asking, answer) => answered(answer) }));
+        node.enqueue(askings);
+      }
     }
   }
 
