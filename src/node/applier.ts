@@ -45,7 +45,7 @@ export class Applier {
     this.#answer();
   }
 
-  /** Hands the image to disk when it is due: a second old or 4 MiB, and one at a time. With the disk low at once: no log goes before. */
+  /** Hands the image to disk when it is due: a second old or 1 MiB, and one at a time. With the disk low at once: no log goes before. */
   flush(machine: Machine, nowMs: number, diskLow: boolean): void {
     if (this.#writing || machine.pendingImageBytes === 0) return;
     const due =
