@@ -177,7 +177,10 @@ export const controlBytesMax = 96 * 1024;
 export const clientSocketBytesMax = 256 * 1024;
 /** Bytes of a status text, as it goes out. */
 export const statusTextBytesMax = 4_096;
-/** Bytes of answers that a client has not taken: of one connection (unless it is one answer), and of all, beyond which one is cut. */
+/**
+ * Bytes of answers that a client has not taken, and of requests of which the rest has not come: of one connection (unless it is one
+ * answer), and of all, beyond which one is cut.
+ */
 export const unreadBytesPerConnectionMax = 64 * 1024 * 1024;
 export const unreadBytesMax = 256 * 1024 * 1024;
 /** Bytes of answers to unary calls encoded in one go, or one answer, before others get the event loop. */

@@ -11,7 +11,16 @@ import { HeaderBlocks } from './header-blocks.ts';
 import type { RequestHead } from './request-head.ts';
 import type { Stream } from './stream.ts';
 import { Streams, type StreamsHost } from './streams.ts';
-import { ConnectionFault, errorCodes, flags, framePayloadBytesMax, frameTypes, int31Max, settingIds } from './words.ts';
+import {
+  ConnectionFault,
+  errorCodes,
+  flags,
+  framePayloadBytesMax,
+  frameTypes,
+  int31Max,
+  settingIds,
+  windowBytesDefault,
+} from './words.ts';
 
 /** Whose connection it is: who has the socket, and serves the calls. */
 export type ConnectionHost = StreamsHost;
@@ -28,6 +37,8 @@ export class Connection implements FrameSink, StreamsHost {
   readonly #streams: Streams;
   /** The client's first SETTINGS have come. */
   #settled = false;
+  /** As it was set last. A frame may set it thousands of times, and each that counts goes to all streams. */
+  #firstWindow = windowBytesDefault;
   #leaving = false;
   /** Nothing more is read; the last that is written is a GOAWAY. */
   ended = false;
@@ -193,6 +204,7 @@ export class Connection implements FrameSink, StreamsHost {
     this.#floods.settings();
     for (let at = from; at < to; at += 6)
       this.#set(((bytes[at] as number) << 8) | (bytes[at + 1] as number), readUint32(bytes, at + 2));
+    this.#streams.firstWindow(this.#firstWindow);
     this.#control.settingsAck();
     this.#host.sendable();
   }
@@ -207,7 +219,7 @@ export class Connection implements FrameSink, StreamsHost {
         break;
       case settingIds.initialWindowSize:
         if (value > int31Max) throw new ConnectionFault(errorCodes.flowControl, 'a window too large');
-        this.#streams.firstWindow(value);
+        this.#firstWindow = value;
         break;
       case settingIds.maxFrameSize:
         if (value < framePayloadBytesMax || value >= 2 ** 24) throw protocol('a frame size that is none');

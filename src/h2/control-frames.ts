@@ -4,6 +4,7 @@
  */
 import { connectionWindowBytes, controlBytesMax, headerListBytesMax, streamWindowBytes } from '../base/limits.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { writeRoomBytes } from './stream.ts';
 import { flags, frameHeadBytes, frameTypes, settingIds, windowBytesDefault } from './words.ts';
 
 /** Eight bytes each: which of our pings an answer is of. */
@@ -22,9 +23,11 @@ export class ControlFrames {
     return this.#frames.length > controlBytesMax;
   }
 
-  /** Moves all to where it is sent from; it has room for as much as can come together here. */
+  /** Moves all to where it is sent from, and leaves room there for a stream: of resets there may be as many as streams. */
   moveTo(out: FrameWriter): void {
-    if (this.#frames.length > 0) this.#frames.moveTo(out);
+    if (this.#frames.length === 0) return;
+    out.reserve(this.#frames.length + writeRoomBytes);
+    this.#frames.moveTo(out);
   }
 
   clear(): void {

@@ -8,6 +8,8 @@ import type { Stream } from './stream.ts';
 
 /** Places in front of the queue that are not used any more, before they are taken away. */
 const passedMax = 256;
+/** Streams that were given up while they waited, before their places are looked for. */
+const goneMax = 256;
 
 export class SendQueue {
   readonly heads = new AnswerHeads();
@@ -15,10 +17,30 @@ export class SendQueue {
   /** The first of `#ready` that has not had its turn. */
   #next = 0;
   #blocked: Stream[] = [];
+  /** At least as many are over and still have a place. */
+  #gone = 0;
+
+  /** Places that are taken. */
+  get places(): number {
+    return this.#ready.length - this.#next + this.#blocked.length;
+  }
 
   add(stream: Stream): void {
     stream.queued = true;
     this.#ready.push(stream);
+  }
+
+  /**
+   * A stream that waits is over. Its turn may never come, as its client need not open the window nor read: of those that are over no more
+   * are kept than of those that are not.
+   */
+  gone(): void {
+    if (++this.#gone <= goneMax || 2 * this.#gone <= this.places) return;
+    this.#gone = 0;
+    // The next one may be having its turn.
+    const after = this.#next + 1;
+    this.#ready = [...this.#ready.slice(0, after), ...this.#ready.slice(after).filter(isOpen)];
+    this.#blocked = this.#blocked.filter(isOpen);
   }
 
   /** The connection's window is open again. Returns whether anybody waited for it. */
@@ -51,4 +73,8 @@ export class SendQueue {
     this.#next = 0;
     return false;
   }
+}
+
+function isOpen(stream: Stream): boolean {
+  return !stream.closed;
 }

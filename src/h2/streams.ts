@@ -132,6 +132,7 @@ export class Streams implements StreamHome {
   /** A setting: the first window of each stream; those that are open have as much more or less. */
   firstWindow(bytes: number): void {
     const more = bytes - this.#firstWindow;
+    if (more === 0) return;
     this.#firstWindow = bytes;
     for (const stream of this.#open.values()) {
       if (stream.sendWindow + more > int31Max) throw new ConnectionFault(errorCodes.flowControl, 'a window too large');
@@ -248,6 +249,7 @@ export class Streams implements StreamHome {
     if (!this.#open.delete(stream.id)) return;
     this.#tookOfAll(stream.untakenBytes);
     stream.drop();
+    if (gone && stream.queued) this.queue.gone();
     if (gone) stream.user?.gone();
     if (this.#open.size === 0) this.#host.idle();
   }

@@ -7,6 +7,7 @@ import type { Stream, StreamUser } from '../h2/stream.ts';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import { codes, RpcError, rpcError, toRpcError } from './errors.ts';
 import { MessageReader, type MessageSink, statusText, timeoutMs } from './grpc-frames.ts';
+import { HeldBytes } from './held-bytes.ts';
 import type { CallContext, Incoming, Method, Outgoing, Unary } from './transport.ts';
 
 export interface CallOptions {
@@ -25,8 +26,10 @@ export interface Peer {
   readonly deadlines: Deadlines;
   /** When what is being read arrived, by `performance.now()`. */
   readonly nowMs: number;
-  /** Whether an answer of so many bytes may wait for it to take it. */
+  /** Whether an answer of so many bytes may wait for it to take it, or so much of a request for the rest. */
   mayKeep(bytes: number): boolean;
+  /** So many bytes more, or fewer, of requests that are not whole are kept. */
+  keepsPart(bytes: number): void;
   /** So much waits for it already that its next answer need not be made. */
   readonly full: boolean;
   /** The call has its request: `run` wants to be called, when all that has come is read. */
@@ -37,8 +40,6 @@ type Sink = Parameters<Incoming['listen']>[0];
 
 const okStatus = { code: codes.OK, text: '' };
 const noSlot = -1;
-/** Pieces of a body that were held back and read since, before they are taken away. */
-const readMax = 64;
 /** Such a deadline is none: nobody lives to see it. */
 const deadlineMsMax = 2 ** 31 - 1;
 
@@ -61,9 +62,10 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
   /** Of a call that may have many. */
   #sink: Sink | undefined;
   #paused = false;
-  /** What came while it was paused; those before `#heldAt` are read. */
-  #held: Uint8Array[] = [];
-  #heldAt = 0;
+  /** What came while it was paused. */
+  readonly #held = new HeldBytes();
+  /** Of a message that is not whole; our peer knows. */
+  #partBytes = 0;
   #halfClosed = false;
   #endTold = false;
   #waiters: (() => void)[] = [];
@@ -175,25 +177,23 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#holds || this.#halfClosed) queueMicrotask(() => this.#readOn());
+    if (!this.#held.empty || this.#halfClosed) queueMicrotask(() => this.#readOn());
   }
 
   // ── StreamUser ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   body(bytes: Uint8Array, from: number, to: number): void {
-    if (this.#over) this.#stream.took(to - from);
-    else if (this.#paused || this.#holds) this.#held.push(bytes.subarray(from, to));
-    else {
-      const at = this.#read(bytes, from, to);
-      if (at < to) this.#held.push(bytes.subarray(at, to));
-    }
+    const at = this.#over || this.#paused || !this.#held.empty ? from : this.#read(bytes, from, to);
+    if (this.#over) this.#stream.took(to - at);
+    else if (at < to) this.#held.add(bytes, at, to);
   }
 
   halfClosed(): void {
     this.#halfClosed = true;
-    if (this.#paused || this.#holds) return;
+    if (this.#paused || !this.#held.empty) return;
     if (this.#sink === undefined) this.#end();
-    else afterAReset(() => this.#end());
+    // Node's HTTP/2, and grpc-js on it, half-closes a stream a moment before it resets it; this is later than both.
+    else setImmediate(() => setImmediate(() => this.#end()));
   }
 
   gone(): void {
@@ -228,35 +228,38 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
     return true;
   }
 
-  get #holds(): boolean {
-    return this.#heldAt < this.#held.length;
-  }
-
   /** Returns where it stopped: at the end, or where the call was paused. */
   #read(bytes: Uint8Array, from: number, to: number): number {
-    this.#reader ??= new MessageReader(this.#peer.options.receiveBytesMax, this);
+    // Gone from here when what it reads ends the call.
+    const reader = this.#reader ?? new MessageReader(this.#peer.options.receiveBytesMax, this);
+    this.#reader = reader;
     let at = to;
     try {
-      at = this.#reader.push(bytes, from, to);
+      at = reader.push(bytes, from, to);
     } catch (error) {
       this.fail(toRpcError(error, this.#peer.options.onBug));
     }
     this.#stream.took(at - from);
+    this.#keepPart(reader.partBytes);
     return at;
+  }
+
+  /** What is taken is not in the window any more, so that what is kept of it counts as an answer that waits does. */
+  #keepPart(bytes: number): void {
+    const more = bytes - this.#partBytes;
+    if (this.#over || more === 0) return;
+    if (more > 0 && !this.#peer.mayKeep(more)) this.fail(rpcError('tooManyRequests'));
+    else {
+      this.#partBytes = bytes;
+      this.#peer.keepsPart(more);
+    }
   }
 
   /** Reads what was held back, up to the next pause. */
   #readOn(): void {
-    while (this.#holds && !this.#paused && !this.#over) {
-      const bytes = this.#held[this.#heldAt] as Uint8Array;
-      const at = this.#read(bytes, 0, bytes.length);
-      if (at < bytes.length) this.#held[this.#heldAt] = bytes.subarray(at);
-      else if (++this.#heldAt === readMax) {
-        this.#held.splice(0, readMax);
-        this.#heldAt = 0;
-      }
-    }
-    if (this.#halfClosed && !this.#paused && !this.#holds) this.#end();
+    while (!this.#held.empty && !this.#paused && !this.#over)
+      this.#held.read((bytes, from, to) => this.#read(bytes, from, to));
+    if (this.#halfClosed && !this.#paused && this.#held.empty) this.#end();
   }
 
   /** The client has said all. */
@@ -286,14 +289,11 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
     if (this.#deadline !== noSlot) this.#peer.deadlines.remove(this.#deadline);
     this.#deadline = noSlot;
     this.#abort?.abort();
-    this.#held = [];
-    this.#heldAt = 0;
+    this.#held.clear();
+    this.#reader = undefined;
+    this.#peer.keepsPart(-this.#partBytes);
+    this.#partBytes = 0;
     this.#request = undefined;
     this.drained();
   }
-}
-
-/** Node's HTTP/2, and grpc-js on it, half-closes a stream a moment before it resets it; this is later than both. */
-function afterAReset(step: () => void): void {
-  setImmediate(() => setImmediate(step));
 }

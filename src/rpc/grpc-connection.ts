@@ -30,6 +30,8 @@ export class GrpcConnection implements ConnectionHost, Peer {
   /** Calls whose request is here, of the chunk that is being read. */
   #asked: Call[] = [];
   #sendable = false;
+  /** Of requests that are not whole. */
+  #partBytes = 0;
   nowMs: number;
   pingedMs: number;
   /** When its last call ended. */
@@ -43,7 +45,7 @@ export class GrpcConnection implements ConnectionHost, Peer {
     this.pingedMs = this.nowMs;
     this.idleSinceMs = this.nowMs;
     this.#http2 = new Connection(this, host.options.streamsPerConnectionMax);
-    accepted.keepsBy(() => this.#http2.keptBytes + this.#socket.writableLength);
+    accepted.keepsBy(() => this.#http2.keptBytes + this.#socket.writableLength + this.#partBytes);
   }
 
   /** Reads from now on. */
@@ -77,6 +79,10 @@ export class GrpcConnection implements ConnectionHost, Peer {
 
   mayKeep(bytes: number): boolean {
     return this.accepted.mayKeep(bytes);
+  }
+
+  keepsPart(bytes: number): void {
+    this.#partBytes += bytes;
   }
 
   get full(): boolean {

@@ -16,9 +16,9 @@ export interface MessageSink {
 export class MessageReader {
   readonly #bytesMax: number;
   readonly #sink: MessageSink;
-  /** The beginning of a message of which the rest has not come. */
-  #parts: Uint8Array[] = [];
-  #partsBytes = 0;
+  /** The beginning of a message of which the rest has not come; a copy, as a client may cut it into single bytes. */
+  #part: Buffer | undefined;
+  #partBytes = 0;
   /** What the part message needs in all, head included; `headBytes` until its length is known. */
   #needed = headBytes;
 
@@ -28,9 +28,14 @@ export class MessageReader {
     this.#sink = sink;
   }
 
+  /** What is kept of a message of which the rest has not come. */
+  get partBytes(): number {
+    return this.#partBytes;
+  }
+
   /** In the middle of a message. */
   get torn(): boolean {
-    return this.#partsBytes > 0;
+    return this.#partBytes > 0;
   }
 
   /**
@@ -41,7 +46,7 @@ export class MessageReader {
     let at = from;
     let wanted = true;
     while (wanted && at < to) {
-      if (this.#partsBytes === 0 && to - at >= headBytes) {
+      if (this.#partBytes === 0 && to - at >= headBytes) {
         const end = at + headBytes + this.#lengthAt(chunk, at);
         if (end <= to) {
           wanted = this.#sink.message(chunk.subarray(at + headBytes, end));
@@ -50,29 +55,31 @@ export class MessageReader {
         }
         this.#needed = end - at;
       }
-      const taken = Math.min(this.#needed - this.#partsBytes, to - at);
-      wanted = this.#keep(chunk.subarray(at, at + taken));
+      const taken = Math.min(this.#needed - this.#partBytes, to - at);
+      wanted = this.#keep(chunk, at, at + taken);
       at += taken;
     }
     return at;
   }
 
   /** Adds to the part message; hands it over when it is whole. Returns whether more is wanted. */
-  #keep(part: Uint8Array): boolean {
-    this.#parts.push(part);
-    this.#partsBytes += part.length;
-    if (this.#partsBytes < this.#needed) return true;
-    const whole = this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
-    const length = this.#lengthAt(whole, 0);
-    if (this.#partsBytes < headBytes + length) {
-      this.#parts = [whole];
-      this.#needed = headBytes + length;
-      return true;
+  #keep(chunk: Uint8Array, from: number, to: number): boolean {
+    const bytes = this.#partBytes + to - from;
+    let part = this.#part;
+    if (part === undefined || bytes > part.length) {
+      part = Buffer.allocUnsafe(Math.max(bytes, Math.min(this.#needed, 2 * bytes)));
+      this.#part?.copy(part, 0, 0, this.#partBytes);
+      this.#part = part;
     }
-    this.#parts = [];
-    this.#partsBytes = 0;
+    part.set(chunk.subarray(from, to), this.#partBytes);
+    this.#partBytes = bytes;
+    if (bytes < this.#needed) return true;
+    this.#needed = headBytes + this.#lengthAt(part, 0);
+    if (bytes < this.#needed) return true;
+    this.#part = undefined;
+    this.#partBytes = 0;
     this.#needed = headBytes;
-    return this.#sink.message(whole.subarray(headBytes));
+    return this.#sink.message(part.subarray(headBytes, bytes));
   }
 
   #lengthAt(bytes: Uint8Array, at: number): number {

@@ -627,6 +627,34 @@ describe('limits', () => {
     calm(small);
   });
 
+  test('settings that say the same thing thousands of times are told to the streams once', () => {
+    const peer = H2Peer.settled(10_000);
+    for (let id = 1; id < 20_000; id += 2) peer.connection.read(headers(id), peer.nowMs);
+    expect(peer.connection.streamCount).toBe(10_000);
+    let asked = 0;
+    for (const { stream } of peer.calls)
+      Object.defineProperty(stream, 'sendable', {
+        get: () => {
+          asked++;
+          return false;
+        },
+      });
+    peer.send(settings(...Array.from({ length: 2_000 }, (_, at) => [4, at] as const)));
+    expect([peer.connection.ended, asked]).toEqual([false, 10_000]);
+  });
+
+  test('as many resets at once as there may be streams', () => {
+    const streams = 30_000;
+    const peer = H2Peer.settled(streams);
+    peer.onCall = ({ stream }) => stream.refuse(405);
+    for (let id = 1; id < 2 * streams; id += 2) peer.connection.read(headers(id), peer.nowMs);
+    peer.receive();
+    peer.connection.letGo();
+    peer.receive();
+    expect(peer.resets.length).toBe(streams);
+    expect([peer.connection.ended, peer.connection.streamCount]).toEqual([false, 0]);
+  });
+
   test('answers to pings that it does not take', () => {
     const peer = H2Peer.settled();
     const pings = Buffer.concat(new Array<Buffer>(1_000).fill(ping()));

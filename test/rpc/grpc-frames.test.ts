@@ -44,6 +44,19 @@ test('too long is known from the length alone; compressed is refused as etcd ref
   );
 });
 
+test('the beginning of a message is a copy: its chunk is not held, into however many it is cut', () => {
+  const { it, messages } = reader();
+  const sent = framed([Buffer.from('0123456789')]);
+  const chunk = Buffer.alloc(64 * 1024);
+  for (const byte of sent) {
+    chunk[0] = byte;
+    expect(it.push(chunk, 0, 1)).toBe(1);
+    chunk.fill(0xff);
+  }
+  expect(messages).toEqual([Buffer.from('0123456789').toString('hex')]);
+  expect(it.partBytes).toBe(0);
+});
+
 test('timeouts, status texts, content types', () => {
   expect(['1H', '2M', '3S', '4m', '5u', '6n', '99999999n'].map(timeoutMs)).toEqual([
     3_600_000, 120_000, 3_000, 4, 0, 0, 99,

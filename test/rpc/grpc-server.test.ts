@@ -2,7 +2,8 @@
  * Our HTTP/2 on real sockets with services of the test's own, and Node's HTTP/2 as the stranger that calls: whatever windows, tables, header
  * values and cuts it chooses, it gets back what it sent. And the limits that need a socket.
  */
-import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
+import { once } from 'node:events';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import {
@@ -12,7 +13,7 @@ import {
   unreadBytesPerConnectionMax,
 } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
-import { ClientListener } from '../../src/rpc/accept.ts';
+import { type AcceptOptions, ClientListener } from '../../src/rpc/accept.ts';
 import { RpcError } from '../../src/rpc/errors.ts';
 import { GrpcServer, type GrpcServerOptions } from '../../src/rpc/grpc-server.ts';
 import type { ServiceTable } from '../../src/rpc/transport.ts';
@@ -102,14 +103,17 @@ afterEach(async () => {
 });
 
 const bugs: unknown[] = [];
-const serve = async (options: Partial<GrpcServerOptions> = {}): Promise<{ port: number; listener: ClientListener }> => {
+const serve = async (
+  options: Partial<GrpcServerOptions> = {},
+  accept: Omit<AcceptOptions, 'servers'> = {},
+): Promise<{ port: number; listener: ClientListener }> => {
   seen.ran = 0;
   seen.aborted = 0;
   seen.metadata = [];
   const limits = { receiveBytesMax: 4_000_000, streamBufferBytesMax: 256 * 1024, streamsPerConnectionMax: 100 };
   const http2 = new GrpcServer(table, { ...limits, onBug: (error) => void bugs.push(error), ...options });
   const http1 = { serve: () => {}, drain: () => {}, close: () => {} };
-  const listener = new ClientListener({ servers: { http1, http2 } });
+  const listener = new ClientListener({ ...accept, servers: { http1, http2 } });
   const { port } = await listener.listen('127.0.0.1', 0);
   open.push({ close: () => listener.close(20) });
   return { port, listener };
@@ -206,6 +210,57 @@ test('a bidi call that pauses behind each message gets them one by one, however 
   const whole = framed(messages);
   const { body, status } = await call(session(port), '/t/one-by-one', [whole.subarray(0, 333), whole.subarray(333)]);
   expect([body.equals(whole), status]).toEqual([true, '0']);
+});
+
+test('what comes while a call is paused is not kept in pieces: it comes in single bytes, and is a copy', async () => {
+  const { port } = await serve();
+  const messages = Array.from({ length: 300 }, (_, at) => bytes(`message ${at}`));
+  const whole = framed(messages);
+  const socket = connectSocket(port, '127.0.0.1');
+  open.push({ close: () => socket.destroy() });
+  const received: Buffer[] = [];
+  socket.on('data', (chunk) => received.push(chunk));
+  const block = literals(
+    requestFields.map(([name, value]) => [name, name === ':path' ? '/t/one-by-one' : value] as const),
+  );
+  const pieces = [...whole].map((byte) => data(1, Buffer.of(byte)));
+  socket.write(Buffer.concat([http2Opening, headers(1, false, block), ...pieces, data(1, Buffer.alloc(0), true)]));
+  const all = (): Buffer => Buffer.concat(received);
+  await until(() => all().includes('grpc-status'), 'it is answered');
+  const text = all().toString('latin1');
+  expect(messages.every((message) => text.includes(Buffer.from(message).toString('latin1')))).toBe(true);
+  expect(bugs).toEqual([]);
+});
+
+test('requests of which the rest does not come: of one connection no more than of answers that are not taken', async () => {
+  const { port } = await serve({}, { unreadBytesPerConnectionMax: 1024 * 1024 });
+  const client = session(port);
+  const half = framed([Buffer.alloc(200_000)]).subarray(0, 100_000);
+  const refused: string[] = [];
+  const streams: ClientHttp2Stream[] = [];
+  for (let at = 0; at < 30; at++) {
+    const path = at % 2 === 0 ? '/t/echo' : '/t/echoes';
+    const stream = client.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+    stream.on('error', () => {});
+    stream.on('response', (head) => refused.push(String(head['grpc-status'])));
+    stream.write(half);
+    stream.resume();
+    streams.push(stream);
+    // One after the other: this one is answered behind it.
+    await call(client, '/t/echo', [framed([bytes('x')])]);
+  }
+  await until(() => refused.length === 20, 'what does not fit is refused');
+  expect(new Set(refused)).toEqual(new Set(['8']));
+  // The others go on.
+  const [first, ...others] = streams;
+  if (first === undefined) throw new Error('a stream');
+  for (const stream of others) stream.close(8);
+  const whole = once(first, 'trailers');
+  first.end(framed([Buffer.alloc(200_000)]).subarray(100_000));
+  const [trailers] = (await whole) as [IncomingHttpHeaders];
+  expect(trailers['grpc-status']).toBe('0');
+  const { status } = await call(client, '/t/echo', [framed([Buffer.alloc(900_000)])]);
+  expect(status).toBe('0');
 });
 
 test('deadlines: never early, and soon after', async () => {
