@@ -177,6 +177,8 @@ export const controlBytesMax = 96 * 1024;
 export const clientSocketBytesMax = 256 * 1024;
 /** Bytes of a status text, as it goes out. */
 export const statusTextBytesMax = 4_096;
+/** And where the client takes so few of its answers that there is no room for more. */
+export const statusTextCrampedBytesMax = 256;
 /**
  * Bytes of answers that a client has not taken, and of requests of which the rest has not come: of one connection (unless it is one
  * answer), and of all, beyond which one is cut.

@@ -116,6 +116,7 @@ export class Stream {
   end(status: EndStatus): void {
     if (this.closed || this.ending) return;
     this.#end = status;
+    this.#home.kept(status.text.length);
     if (!this.queued) this.#home.ready(this);
   }
 
@@ -155,6 +156,7 @@ export class Stream {
   drop(): void {
     this.closed = true;
     this.#home.kept(-this.unsentBytes);
+    if (!this.localEnded) this.#home.kept(-(this.#end?.text.length ?? 0));
     this.unsentBytes = 0;
     this.#messages = [];
     this.#prefixes = [];
@@ -192,6 +194,7 @@ export class Stream {
 
   #ended(): void {
     this.localEnded = true;
+    this.#home.kept(-(this.#end?.text.length ?? 0));
     this.#home.answered(this);
   }
 

@@ -6,7 +6,7 @@ import type { RequestHead } from '../h2/request-head.ts';
 import type { Stream, StreamUser } from '../h2/stream.ts';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import { codes, RpcError, rpcError, toRpcError } from './errors.ts';
-import { MessageReader, type MessageSink, statusText, timeoutMs } from './grpc-frames.ts';
+import { MessageReader, type MessageSink, timeoutMs } from './grpc-frames.ts';
 import { HeldBytes } from './held-bytes.ts';
 import type { CallContext, Incoming, Method, Outgoing, Unary } from './transport.ts';
 
@@ -30,6 +30,7 @@ export interface Peer {
   mayKeep(bytes: number): boolean;
   /** So many bytes more, or fewer, of requests that are not whole are kept. */
   keepsPart(bytes: number): void;
+  statusText(message: string): string;
   /** So much waits for it already that its next answer need not be made. */
   readonly full: boolean;
   /** The call has its request: `run` wants to be called, when all that has come is read. */
@@ -160,7 +161,7 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
 
   fail(error: RpcError): void {
     if (this.#over) return;
-    this.#stream.end({ code: codes[error.code], text: statusText(error.message) });
+    this.#stream.end({ code: codes[error.code], text: this.#peer.statusText(error.message) });
     this.#finish();
   }
 

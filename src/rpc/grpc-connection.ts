@@ -3,13 +3,14 @@
  * be. Owns the socket; when it is written to is the server's.
  */
 import type { Socket } from 'node:net';
-import { grpcGoodbyeMsMax } from '../base/limits.ts';
+import { grpcGoodbyeMsMax, statusTextCrampedBytesMax } from '../base/limits.ts';
 import { Connection, type ConnectionHost } from '../h2/connection.ts';
 import type { FrameWriter } from '../h2/frame-writer.ts';
 import type { RequestHead } from '../h2/request-head.ts';
 import type { Stream } from '../h2/stream.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Call, CallOptions, Peer } from './grpc-call.ts';
+import { statusText } from './grpc-frames.ts';
 import type { AcceptedConnection } from './protocol-server.ts';
 
 /** What connections share. */
@@ -79,6 +80,12 @@ export class GrpcConnection implements ConnectionHost, Peer {
 
   mayKeep(bytes: number): boolean {
     return this.accepted.mayKeep(bytes);
+  }
+
+  statusText(message: string): string {
+    const text = statusText(message);
+    const fits = text.length <= statusTextCrampedBytesMax || this.mayKeep(text.length);
+    return fits ? text : statusText(message, statusTextCrampedBytesMax);
   }
 
   keepsPart(bytes: number): void {

@@ -120,9 +120,11 @@ export function timeoutMs(header: string): number | undefined {
 }
 
 /** `grpc-message` is printable ASCII without `%`; everything else is written as UTF-8, byte by byte. What is too long is cut. */
-export function statusText(text: string): string {
+export function statusText(text: string, bytesMax = statusTextBytesMax): string {
   const written = /^[ -$&-~]*$/.test(text) ? text : encodeURIComponent(text).replaceAll('%20', ' ');
-  return written.length <= statusTextBytesMax ? written : written.slice(0, statusTextBytesMax).replace(/%.?$/, '');
+  if (written.length <= bytesMax) return written;
+  // A part of a string keeps all of it, and the client may not take its answer for long.
+  return Buffer.from(written.slice(0, bytesMax).replace(/%.?$/, ''), 'latin1').toString('latin1');
 }
 
 /** What is refused before any message is read, by its content type. */

@@ -643,6 +643,17 @@ describe('limits', () => {
     expect([peer.connection.ended, asked]).toEqual([false, 10_000]);
   });
 
+  test('a status that waits counts as what is kept, until it is written or its stream is gone', () => {
+    const peer = H2Peer.settled();
+    peer.onCall = ({ stream }) => stream.end({ code: 12, text: 'x'.repeat(1_000) });
+    peer.connection.read(Buffer.concat([1, 3, 5].map((id) => headers(id, true))), peer.nowMs);
+    expect(peer.connection.keptBytes).toBe(3_000);
+    peer.connection.read(reset(3), peer.nowMs);
+    expect(peer.connection.keptBytes).toBe(2_000);
+    peer.receive();
+    expect([peer.connection.keptBytes, peer.heard.length]).toEqual([0, 2]);
+  });
+
   test('as many resets at once as there may be streams', () => {
     const streams = 30_000;
     const peer = H2Peer.settled(streams);

@@ -10,6 +10,7 @@ import {
   clientSocketBytesMax,
   grpcGoodbyeMsMax,
   statusTextBytesMax,
+  statusTextCrampedBytesMax,
   unreadBytesPerConnectionMax,
 } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
@@ -326,6 +327,22 @@ test('a status text of any length: what is too long is cut', async () => {
   const percents = await call(client, '/t/fails', [framed([bytes('%'.repeat(statusTextBytesMax))])]);
   expect(percents.text).toMatch(/^(%25)+$/);
   expect(percents.text?.length).toBeGreaterThan(statusTextBytesMax - 3);
+});
+
+test('a status text for a client that takes few of its answers: it is short', async () => {
+  const { port } = await serve({}, { unreadBytesPerConnectionMax: 10_000 });
+  const client = session(port);
+  const half = client.request({ ':method': 'POST', ':path': '/t/echo', 'content-type': 'application/grpc' });
+  half.on('error', () => {});
+  half.write(framed([Buffer.alloc(10_000)]).subarray(0, 8_000));
+  await call(client, '/t/echo', [framed([bytes('x')])]);
+  const said = async (): Promise<string> => {
+    const { text: it = '' } = await call(client, '/t/fails', [framed([bytes('x'.repeat(3_000))])]);
+    return it;
+  };
+  expect(await said()).toBe('x'.repeat(statusTextCrampedBytesMax));
+  half.close(8);
+  expect(await said()).toBe('x'.repeat(3_000));
 });
 
 test('a client whose windows are open and whose socket is not read: little is given to the socket, and others are served', async () => {
