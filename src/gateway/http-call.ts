@@ -104,6 +104,7 @@ export class HttpCall implements CallContext, Outgoing {
     if (this.#over) return;
     const json = errorJson(error);
     this.#head(httpStatus(error), { 'Content-Length': Buffer.byteLength(json) });
+    this.#finish(error);
     this.#last(json);
   }
 
@@ -142,6 +143,7 @@ export class HttpCall implements CallContext, Outgoing {
     if (this.#over) return;
     if (!this.#response.headersSent) this.#head(httpStatus(error), {});
     this.#response.write(streamErrorJson(error));
+    this.#finish(error);
     this.#last();
   }
 
@@ -166,11 +168,11 @@ export class HttpCall implements CallContext, Outgoing {
     this.#response.end(json);
   }
 
-  #finish(): void {
+  #finish(why?: RpcError): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#abort.abort();
+    this.#abort.abort(why);
     this.#wakeWaiters();
   }
 

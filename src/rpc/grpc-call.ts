@@ -162,7 +162,7 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
   fail(error: RpcError): void {
     if (this.#over) return;
     this.#stream.end({ code: codes[error.code], text: this.#peer.statusText(error.message) });
-    this.#finish();
+    this.#finish(error);
   }
 
   // ── Incoming ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -284,12 +284,13 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
     }
   }
 
-  #finish(): void {
+  /** `why`: unless it was answered, or nobody hears it any more. */
+  #finish(why?: RpcError): void {
     if (this.#over) return;
     this.#over = true;
     if (this.#deadline !== noSlot) this.#peer.deadlines.remove(this.#deadline);
     this.#deadline = noSlot;
-    this.#abort?.abort();
+    this.#abort?.abort(why);
     this.#held.clear();
     this.#reader = undefined;
     this.#peer.keepsPart(-this.#partBytes);

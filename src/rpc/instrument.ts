@@ -5,7 +5,7 @@
 import type { Metrics } from '../ops/metrics.ts';
 import type { RpcMeter } from '../ops/rpc-metrics.ts';
 import { declaredMethods } from './codec.ts';
-import { type RpcError, toRpcError } from './errors.ts';
+import { RpcError, toRpcError } from './errors.ts';
 import { sendFramed } from './framed-messages.ts';
 import {
   type BidiStream,
@@ -115,7 +115,11 @@ class CountedOutgoing implements Outgoing {
     this.#outgoing = outgoing;
     this.#meter = meter;
     meter.started();
-    signal.addEventListener('abort', () => this.#handled('Canceled'));
+    signal.addEventListener('abort', () => {
+      // Failed below the service, at its deadline for one.
+      const { reason } = signal;
+      this.#handled(reason instanceof RpcError ? reason.code : 'Canceled');
+    });
   }
 
   write(message: Uint8Array): boolean {

@@ -13,7 +13,10 @@ export interface CallContext {
   readonly peer: string;
   /** Request metadata by lower-case name; of a repeated one, the first value. */
   readonly metadata: { get(name: string): string | undefined };
-  /** Aborts when the call is over, however it ended: answered, failed, cancelled, deadline passed, connection lost. */
+  /**
+   * Aborts when the call is over, however it ended: answered, failed, cancelled, deadline passed, connection lost. Its reason is the
+   * `RpcError` that the call was failed with, if it was.
+   */
   readonly signal: AbortSignal;
   /** Milliseconds the caller gave this call when it arrived; undefined: no deadline. */
   readonly timeoutMs: number | undefined;

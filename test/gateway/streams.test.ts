@@ -170,3 +170,10 @@ test('clients that go leave nothing: watchers, keep-alives, half a body, a conne
   expect(body).toMatch(/grpc_server_handled_total\{[^}]*"Watch"[^}]*"Canceled"\} 10/);
   expect(body).toMatch(/grpc_server_handled_total\{[^}]*"LeaseKeepAlive"[^}]*"Canceled"\} 10/);
 });
+
+test('a stream that ends at its deadline is counted as that', async () => {
+  const headers = { 'Grpc-Timeout': '20m' };
+  await ask(fixture.port, '/v3/watch', watchBody(), { headers });
+  const { body } = await ask(fixture.port, '/metrics', '', { method: 'GET' });
+  expect(body).toMatch(/grpc_server_handled_total\{[^}]*"Watch"[^}]*"DeadlineExceeded"\} 1/);
+});

@@ -1,4 +1,6 @@
 /** Lease over the wire (conformance C1–C7, C10, C13, C30, C67). Texts compared with etcd 3.4.23 on 2026-11-22. */
+import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bigintOf, int64Of, numberOf } from '../../src/rpc/int64.ts';
 import { wire } from '../../src/rpc/messages.ts';
@@ -208,6 +210,19 @@ describe('keep-alive', () => {
     stream.raw.write(bytes('\x0a\x09'));
     expect(await stream.raw.status).toEqual({ code: 13, text: 'grpc: error unmarshalling request' });
     expect((await grant(10n)).ttl).toBe(10);
+  });
+
+  test('a stream that ends at its deadline is counted as that', async () => {
+    // Unlike grpc-js it does not give its call up itself.
+    const late = connect(`http://127.0.0.1:${fixture.port}`);
+    const fields = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers', 'grpc-timeout': '20m' };
+    const stream = late.request({ ...fields, ':path': '/etcdserverpb.Lease/LeaseKeepAlive' });
+    const [head] = await once(stream, 'response');
+    late.destroy();
+    expect(head['grpc-status']).toBe('4');
+    const { text: page } = await fixture.metrics.page();
+    expect(page).toMatch(/grpc_server_handled_total\{[^}]*"LeaseKeepAlive"[^}]*"DeadlineExceeded"\} 1/);
+    expect(page).toMatch(/grpc_server_handled_total\{[^}]*"LeaseKeepAlive"[^}]*"Canceled"\} 0/);
   });
 
   test('a vanished client leaves nothing behind', async () => {
