@@ -259,7 +259,8 @@ export class Connection implements FrameSink, StreamsHost {
     this.#floods.idle();
     if (type === frameTypes.priority) {
       if (id === 0) throw protocol('PRIORITY of nothing');
-      if (length !== 5) this.#streams.refuse(id, errorCodes.frameSize);
+      // A fault of the stream alone, but on one that is idle or gone no reset may be sent.
+      if (length !== 5) throw frameSize();
     } else if (type === frameTypes.goAway) {
       if (id !== 0) throw protocol('GOAWAY on a stream');
       if (length < 8) throw frameSize();

@@ -243,7 +243,6 @@ describe('what ends a stream', () => {
     ['trailers with capitals', [headers(1, true, literals([['A', 'b']]))], 1, codes.protocol],
     ['WINDOW_UPDATE of 0', [windowUpdate(1, 0)], 1, codes.protocol],
     ['a window beyond 2^31', [windowUpdate(1, 2 ** 31 - 1)], 1, codes.flowControl],
-    ['PRIORITY of 4 bytes', [http2Frame(2, 0, 1, Buffer.alloc(4))], 1, codes.frameSize],
     [
       'a body longer than it said',
       [headers(3, false, literals([...requestFields, ['content-length', '2']])), data(3, Buffer.alloc(3))],
@@ -318,6 +317,8 @@ describe('what ends the connection', () => {
     ['GOAWAY on a stream', [http2Frame(7, 0, 1, Buffer.alloc(8))], codes.protocol],
     ['GOAWAY of 7 bytes', [http2Frame(7, 0, 0, Buffer.alloc(7))], codes.frameSize],
     ['PUSH_PROMISE', [http2Frame(5, 4, 1, Buffer.alloc(5))], codes.protocol],
+    ['PRIORITY of 4 bytes', [http2Frame(2, 0, 1, Buffer.alloc(4))], codes.frameSize],
+    ['PRIORITY of 6 bytes, of an idle stream', [http2Frame(2, 0, 7, Buffer.alloc(6))], codes.frameSize],
     ['PRIORITY of stream 0', [http2Frame(2, 0, 0, Buffer.alloc(5))], codes.protocol],
     ['a frame of 16385 bytes', [data(1, Buffer.alloc(16_385))], codes.frameSize],
   ];
