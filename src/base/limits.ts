@@ -96,6 +96,12 @@ export const watchStreamBufferBytesMax = 4 * 1024 * 1024;
 export const connectionsMax = 20_000;
 export const connectionsPerAddressMax = 10_000;
 export const streamsPerConnectionMax = 10_000;
+/**
+ * HTTP/2 streams open on all connections: an idle one of keep-alives takes 5.5 KB of memory, one for watchers 6.3 KB, so all of them some
+ * 0.6 GB. And bytes of their heads as HPACK counts them, of which most have half a kilobyte.
+ */
+export const streamsMax = 100_000;
+export const streamHeadsBytesMax = 128 * 1024 * 1024;
 /** Commands of followers' clients that a leader keeps before it has proposed them. */
 export const forwardedCommandsMax = 100_000;
 /** And no more than this many bytes of them. */
@@ -185,6 +191,8 @@ export const statusTextCrampedBytesMax = 256;
  */
 export const unreadBytesPerConnectionMax = 64 * 1024 * 1024;
 export const unreadBytesMax = 256 * 1024 * 1024;
+/** What a message that waits counts for beside its bytes: its place in two lists, a view of memory and, mostly, what stands behind that. */
+export const waitingMessageBytes = 256;
 /** Bytes of answers to unary calls encoded in one go, or one answer, before others get the event loop. */
 export const answerBytesPerTurnMax = 1024 * 1024;
 /** And no more reads than this, as nobody knows how large an answer is before it is made. */

@@ -23,6 +23,11 @@ export class RequestHead implements FieldSink {
   #bytes = 0;
   readonly #fields: HeaderField[] = [];
 
+  /** As HPACK counts them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** More than we said we take; what was beyond was not kept. */
   get tooLarge(): boolean {
     return this.#bytes > headerListBytesMax;

@@ -3,6 +3,7 @@
  * until they are written into frames; one frame takes as many messages as there are. What is received goes to its user, who says when it
  * has taken it.
  */
+import { waitingMessageBytes } from '../base/limits.ts';
 import type { AnswerHeads, EndStatus } from './answer-heads.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { frameHeadBytes, framePayloadBytesMax, frameTypes } from './words.ts';
@@ -36,6 +37,7 @@ export interface StreamHome {
 /** Why a stream stopped writing: it has no more, or its window is closed; no memory; the connection's window is closed; others' turn. */
 export type Stopped = 'idle' | 'full' | 'connection' | 'turn';
 
+const nothing = new Uint8Array(0);
 const prefixBytes = 5;
 /** Frames of data a stream may write before others have their turn. */
 const framesPerTurn = 4;
@@ -46,6 +48,8 @@ export const writeRoomBytes = framePayloadBytesMax + 3 * frameHeadBytes + 6 * 10
 
 export class Stream {
   readonly id: number;
+  /** Of its request's head, which is kept as long as it is. */
+  readonly headBytes: number;
   readonly #home: StreamHome;
   user: StreamUser | undefined;
   /** What the client may still send, and what we may; the latter may fall below zero when settings change. */
@@ -75,9 +79,10 @@ export class Stream {
   #end: EndStatus | undefined;
   #httpStatus = 0;
 
-  constructor(id: number, home: StreamHome, receiveWindow: number, sendWindow: number) {
+  constructor(id: number, home: StreamHome, headBytes: number, receiveWindow: number, sendWindow: number) {
     this.id = id;
     this.#home = home;
+    this.headBytes = headBytes;
     this.receiveWindow = receiveWindow;
     this.sendWindow = sendWindow;
   }
@@ -102,13 +107,18 @@ export class Stream {
     this.#send(messages, 0);
   }
 
+  /** What messages that are not in a frame yet count for: their bytes, and what each costs besides. */
+  get waitingBytes(): number {
+    return this.unsentBytes + (this.#messages.length - this.#next) * waitingMessageBytes;
+  }
+
   #send(message: Uint8Array, prefix: number): void {
     if (this.closed || this.ending || message.length + prefix === 0) return;
     this.#messages.push(message);
     this.#prefixes.push(prefix);
     const bytes = message.length + prefix;
     this.unsentBytes += bytes;
-    this.#home.kept(bytes);
+    this.#home.kept(bytes + waitingMessageBytes);
     if (!this.queued) this.#home.ready(this);
   }
 
@@ -132,7 +142,7 @@ export class Stream {
     if (!this.closed) this.#home.took(this, bytes);
   }
 
-  /** `drained` is called once no more than so many bytes are unsent. */
+  /** `drained` is called once `waitingBytes` is no more than that. */
   whenBelow(bytes: number): void {
     this.#wakeBelow = bytes;
   }
@@ -145,7 +155,7 @@ export class Stream {
   /** Writes what it may. */
   write(out: FrameWriter, heads: AnswerHeads): Stopped {
     const stopped = this.#write(out, heads);
-    if (this.unsentBytes <= this.#wakeBelow) {
+    if (this.waitingBytes <= this.#wakeBelow) {
       this.#wakeBelow = -1;
       this.user?.drained();
     }
@@ -155,11 +165,12 @@ export class Stream {
   /** Forgets what was to be sent. */
   drop(): void {
     this.closed = true;
-    this.#home.kept(-this.unsentBytes);
+    this.#home.kept(-this.waitingBytes);
     if (!this.localEnded) this.#home.kept(-(this.#end?.text.length ?? 0));
     this.unsentBytes = 0;
     this.#messages = [];
     this.#prefixes = [];
+    this.#next = 0;
   }
 
   #write(out: FrameWriter, heads: AnswerHeads): Stopped {
@@ -204,7 +215,7 @@ export class Stream {
     this.sendWindow -= bytes;
     this.#home.sendWindow -= bytes;
     this.unsentBytes -= bytes;
-    this.#home.kept(-bytes);
+    let kept = bytes;
     for (let left = bytes; left > 0; ) {
       const message = this.#messages[this.#next] as Uint8Array;
       const prefix = this.#prefixes[this.#next] as number;
@@ -218,13 +229,18 @@ export class Stream {
       } else for (; at < Math.min(end, prefix); at++) out.byte(prefixByte(message, at));
       out.raw(message, at - prefix, end - prefix);
       this.#written = end;
-      if (end === message.length + prefix) this.#shift();
+      if (end < message.length + prefix) break;
+      this.#shift();
+      kept += waitingMessageBytes;
     }
+    this.#home.kept(-kept);
   }
 
   /** The first message is written. */
   #shift(): void {
     this.#written = 0;
+    // Its memory does not wait for its neighbours.
+    this.#messages[this.#next] = nothing;
     if (++this.#next === this.#messages.length) {
       this.#messages = [];
       this.#prefixes = [];

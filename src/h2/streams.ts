@@ -8,6 +8,7 @@ import type { Floods } from './floods.ts';
 import type { RequestHead } from './request-head.ts';
 import { SendQueue } from './send-queue.ts';
 import { Stream, type StreamHome } from './stream.ts';
+import type { StreamRoom } from './stream-room.ts';
 import { ConnectionFault, errorCodes, flags, int31Max, windowBytesDefault } from './words.ts';
 
 /** Who serves the calls of a connection. */
@@ -25,6 +26,7 @@ export interface StreamsHost {
 export class Streams implements StreamHome {
   readonly #host: StreamsHost;
   readonly #max: number;
+  readonly #room: StreamRoom;
   readonly #control: ControlFrames;
   readonly #floods: Floods;
   readonly #open = new Map<number, Stream>();
@@ -43,9 +45,10 @@ export class Streams implements StreamHome {
   /** Bytes of answers that are not in a frame yet. */
   keptBytes = 0;
 
-  constructor(host: StreamsHost, max: number, control: ControlFrames, floods: Floods) {
+  constructor(host: StreamsHost, max: number, room: StreamRoom, control: ControlFrames, floods: Floods) {
     this.#host = host;
     this.#max = max;
+    this.#room = room;
     this.#control = control;
     this.#floods = floods;
   }
@@ -189,33 +192,33 @@ export class Streams implements StreamHome {
   /** Ends a stream that is open. */
   reset(stream: Stream, code: number): void {
     this.#forget(stream, true);
-    this.refuse(stream.id, code);
-  }
-
-  /** Ends a stream that was not taken, or is not open any more. */
-  refuse(id: number, code: number): void {
-    if (code !== errorCodes.noError) this.#floods.idle();
-    this.#control.resetStream(id, code);
-    this.#host.sendable();
+    this.#refuse(stream.id, code);
   }
 
   #onRequest(head: RequestHead, id: number, ends: boolean): void {
     this.#usedMax = id;
     if (id > this.servedMax) {
-      this.refuse(id, errorCodes.refusedStream);
+      this.#refuse(id, errorCodes.refusedStream);
       return;
     }
     this.lastServed = id;
-    if (head.tooLarge) this.refuse(id, errorCodes.enhanceYourCalm);
-    else if (!head.wellFormed || (ends && (head.contentLength ?? 0) > 0)) this.refuse(id, errorCodes.protocol);
-    else if (this.#open.size >= this.#max) this.refuse(id, errorCodes.refusedStream);
+    if (head.tooLarge) this.#refuse(id, errorCodes.enhanceYourCalm);
+    else if (!head.wellFormed || (ends && (head.contentLength ?? 0) > 0)) this.#refuse(id, errorCodes.protocol);
+    else if (this.#open.size >= this.#max || !this.#room.enter(head.bytes)) this.#refuse(id, errorCodes.refusedStream);
     else {
-      const stream = new Stream(id, this, streamWindowBytes, this.#firstWindow);
+      const stream = new Stream(id, this, head.bytes, streamWindowBytes, this.#firstWindow);
       stream.bodyLeft = head.contentLength;
       this.#open.set(id, stream);
       this.#host.called(stream, head);
       if (ends) this.#remoteEnds(stream);
     }
+  }
+
+  /** Ends a stream that was not taken, or is open no more. */
+  #refuse(id: number, code: number): void {
+    if (code !== errorCodes.noError) this.#floods.idle();
+    this.#control.resetStream(id, code);
+    this.#host.sendable();
   }
 
   #onTrailers(stream: Stream, head: RequestHead, ends: boolean): void {
@@ -247,6 +250,7 @@ export class Streams implements StreamHome {
 
   #forget(stream: Stream, gone: boolean): void {
     if (!this.#open.delete(stream.id)) return;
+    this.#room.leave(stream.headBytes);
     this.#tookOfAll(stream.untakenBytes);
     stream.drop();
     if (gone && stream.queued) this.queue.gone();

@@ -12,7 +12,7 @@ import type { CallContext, Incoming, Method, Outgoing, Unary } from './transport
 
 export interface CallOptions {
   readonly receiveBytesMax: number;
-  /** Bytes written to one stream and not yet taken by HTTP/2, above which `write` says stop. */
+  /** `waitingBytes` of one stream above which `write` says stop. */
   readonly streamBufferBytesMax: number;
   /** Hears of what no table row covers: a bug of ours. */
   readonly onBug: (error: unknown) => void;
@@ -26,7 +26,7 @@ export interface Peer {
   readonly deadlines: Deadlines;
   /** When what is being read arrived, by `performance.now()`. */
   readonly nowMs: number;
-  /** Whether an answer of so many bytes may wait for it to take it, or so much of a request for the rest. */
+  /** Whether a message of so many bytes may wait for it to take it, or so much of a request for the rest. */
   mayKeep(bytes: number): boolean;
   /** So many bytes more, or fewer, of requests that are not whole are kept. */
   keepsPart(bytes: number): void;
@@ -133,12 +133,12 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
 
   write(message: Uint8Array): boolean {
     if (this.#mayWrite(message.length)) this.#stream.message(message);
-    return this.#over || this.#stream.unsentBytes < this.#peer.options.streamBufferBytesMax;
+    return this.#over || this.#stream.waitingBytes < this.#peer.options.streamBufferBytesMax;
   }
 
   writeFramed(frames: Buffer): boolean {
     if (this.#mayWrite(frames.length)) this.#stream.framed(frames);
-    return this.#over || this.#stream.unsentBytes < this.#peer.options.streamBufferBytesMax;
+    return this.#over || this.#stream.waitingBytes < this.#peer.options.streamBufferBytesMax;
   }
 
   #mayWrite(bytes: number): boolean {
@@ -148,7 +148,7 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
 
   whenWritable(): Promise<void> {
     const mark = this.#peer.options.streamBufferBytesMax / 2;
-    if (this.#over || this.#stream.unsentBytes < mark) return Promise.resolve();
+    if (this.#over || this.#stream.waitingBytes < mark) return Promise.resolve();
     this.#stream.whenBelow(mark);
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
@@ -284,7 +284,6 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
     }
   }
 
-  /** `why`: unless it was answered, or nobody hears it any more. */
   #finish(why?: RpcError): void {
     if (this.#over) return;
     this.#over = true;

@@ -3,11 +3,12 @@
  * be. Owns the socket; when it is written to is the server's.
  */
 import type { Socket } from 'node:net';
-import { grpcGoodbyeMsMax, statusTextCrampedBytesMax } from '../base/limits.ts';
+import { grpcGoodbyeMsMax, statusTextCrampedBytesMax, waitingMessageBytes } from '../base/limits.ts';
 import { Connection, type ConnectionHost } from '../h2/connection.ts';
 import type { FrameWriter } from '../h2/frame-writer.ts';
 import type { RequestHead } from '../h2/request-head.ts';
 import type { Stream } from '../h2/stream.ts';
+import type { StreamRoom } from '../h2/stream-room.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Call, CallOptions, Peer } from './grpc-call.ts';
 import { statusText } from './grpc-frames.ts';
@@ -17,6 +18,7 @@ import type { AcceptedConnection } from './protocol-server.ts';
 export interface GrpcHost {
   readonly options: CallOptions & { readonly streamsPerConnectionMax: number };
   readonly deadlines: Deadlines;
+  readonly room: StreamRoom;
   /** `send` wants to be called at the end of this turn; asked once until it is. */
   sendable(connection: GrpcConnection): void;
   called(connection: GrpcConnection, stream: Stream, head: RequestHead): void;
@@ -45,7 +47,7 @@ export class GrpcConnection implements ConnectionHost, Peer {
     this.nowMs = performance.now();
     this.pingedMs = this.nowMs;
     this.idleSinceMs = this.nowMs;
-    this.#http2 = new Connection(this, host.options.streamsPerConnectionMax);
+    this.#http2 = new Connection(this, host.options.streamsPerConnectionMax, host.room);
     accepted.keepsBy(() => this.#http2.keptBytes + this.#socket.writableLength + this.#partBytes);
   }
 
@@ -79,7 +81,7 @@ export class GrpcConnection implements ConnectionHost, Peer {
   }
 
   mayKeep(bytes: number): boolean {
-    return this.accepted.mayKeep(bytes);
+    return this.accepted.mayKeep(bytes + waitingMessageBytes);
   }
 
   statusText(message: string): string {

@@ -3,11 +3,19 @@
  * when they are written to, their signs of life, idle time and end. What happens on a stream is in grpc-call.ts. Knows no service.
  * Decision 0022.
  */
-import { clientSocketBytesMax, grpcIdleMsMax, grpcPingAnswerMsMax, grpcPingMs } from '../base/limits.ts';
+import {
+  clientSocketBytesMax,
+  grpcIdleMsMax,
+  grpcPingAnswerMsMax,
+  grpcPingMs,
+  streamHeadsBytesMax,
+  streamsMax,
+} from '../base/limits.ts';
 import { writerBytes } from '../h2/connection.ts';
 import { FrameWriter } from '../h2/frame-writer.ts';
 import type { RequestHead } from '../h2/request-head.ts';
 import type { Stream } from '../h2/stream.ts';
+import { StreamRoom } from '../h2/stream-room.ts';
 import { Deadlines } from './deadlines.ts';
 import { RpcError } from './errors.ts';
 import { Call, type CallOptions } from './grpc-call.ts';
@@ -18,6 +26,8 @@ import { type Method, type ServiceTable, splitMethodName } from './transport.ts'
 
 export interface GrpcServerOptions extends CallOptions {
   readonly streamsPerConnectionMax: number;
+  /** On all connections, from base/limits.ts unless a test brings a small one. */
+  readonly streamsMax?: number;
   /** How often a connection is asked for a sign of life. */
   readonly ping?: { readonly everyMs: number; readonly answerMsMax: number };
   /** How long a connection may be without a call. */
@@ -32,6 +42,7 @@ const sweepMsMin = 5;
 export class GrpcServer implements ProtocolServer, GrpcHost {
   readonly options: GrpcServerOptions;
   readonly deadlines = new Deadlines();
+  readonly room: StreamRoom;
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #ping: { readonly everyMs: number; readonly answerMsMax: number };
   readonly #idleMs: number;
@@ -44,6 +55,7 @@ export class GrpcServer implements ProtocolServer, GrpcHost {
   constructor(table: ServiceTable, options: GrpcServerOptions) {
     this.#methods = new Map(Object.entries(table));
     this.options = options;
+    this.room = new StreamRoom(options.streamsMax ?? streamsMax, streamHeadsBytesMax);
     this.#ping = options.ping ?? { everyMs: grpcPingMs, answerMsMax: grpcPingAnswerMsMax };
     this.#idleMs = options.idleMs ?? grpcIdleMsMax;
     const everyMs = Math.min(this.#ping.everyMs, this.#ping.answerMsMax, this.#idleMs) / sweepsPerPeriod;

@@ -1,4 +1,6 @@
 /** A connection in memory, frame by frame: what it answers, what ends a stream, what ends it all, and every limit. RFC 9113. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import {
   callsGivenUpMax,
@@ -7,11 +9,17 @@ import {
   continuationsMax,
   controlBytesMax,
   headerBlockBytesMax,
+  headerListBytesMax,
   idleFramesPerSecondMax,
   settingsPerSecondMax,
+  streamHeadsBytesMax,
+  streamsMax,
+  streamsPerConnectionMax,
   streamWindowBytes,
+  waitingMessageBytes,
 } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
+import { StreamRoom } from '../../src/h2/stream-room.ts';
 import { http2Frame } from '../cluster/wire.ts';
 import {
   data,
@@ -172,7 +180,7 @@ describe('calls', () => {
     const peer = H2Peer.settled();
     peer.send(settings([4, 0]), headers(1));
     lastCall(peer).stream.message(message(1_000));
-    expect(peer.connection.keptBytes).toBe(1_005);
+    expect(peer.connection.keptBytes).toBe(1_005 + waitingMessageBytes);
     peer.send(reset(1));
     expect([lastCall(peer).gone_, peer.connection.keptBytes, peer.connection.streamCount]).toEqual([true, 0, 0]);
     lastCall(peer).stream.message(message(1));
@@ -213,6 +221,47 @@ describe('calls', () => {
     expect(peer.resets).toEqual([[5, codes.refused]]);
     peer.send(data(5, Buffer.from('x')), reset(1), headers(7));
     expect(peer.calls.map(({ stream }) => stream.id)).toEqual([1, 3, 7]);
+  });
+});
+
+describe('streams of all connections', () => {
+  test('beyond their limit they are refused, and may come when one has ended, however it did', () => {
+    const room = new StreamRoom(3, 2 ** 30);
+    const [one, other] = [H2Peer.settled(100, room), H2Peer.settled(100, room)];
+    one.send(headers(1), headers(3, true));
+    other.send(headers(1), headers(3));
+    expect([one.resets, other.resets]).toEqual([[], [[3, codes.refused]]]);
+    lastCall(one).stream.end(ok);
+    one.receive();
+    other.send(headers(5), headers(7));
+    one.send(reset(1), headers(5), headers(7));
+    expect([one.resets, other.resets.slice(1)]).toEqual([[[7, codes.refused]], [[7, codes.refused]]]);
+    one.connection.lost();
+    other.send(headers(9), reset(1), reset(5), reset(9));
+    expect([room.streams, room.headBytes]).toEqual([0, 0]);
+  });
+
+  test('the limit itself, and that of their heads', () => {
+    const room = new StreamRoom(streamsMax, streamHeadsBytesMax);
+    const peers = Array.from({ length: streamsMax / streamsPerConnectionMax }, () =>
+      H2Peer.settled(streamsPerConnectionMax, room),
+    );
+    const heads = Array.from({ length: streamsPerConnectionMax }, (_, at) => headers(2 * at + 1));
+    for (const peer of peers) peer.send(...heads);
+    expect([room.streams, peers.flatMap(({ resets }) => resets)]).toEqual([streamsMax, []]);
+    const late = H2Peer.settled(10_000, room);
+    late.send(headers(1));
+    expect(late.resets).toEqual([[1, codes.refused]]);
+    for (const peer of peers) peer.connection.lost();
+    // Short as they are sent, long as they are kept.
+    const fields = Buffer.concat([Buffer.of(0x40), text('a'), text('v'.repeat(4_000)), Buffer.alloc(14, 0xbe)]);
+    const long = headers(3, false, Buffer.concat([requestBlock, fields]));
+    for (let id = 3; late.resets.length === 1 && id < 10_000; id += 2) {
+      long.writeUInt32BE(id, 5);
+      late.send(long);
+    }
+    expect([room.streams, late.resets[1]?.[1]]).toEqual([late.calls.length, codes.refused]);
+    expect(room.headBytes).toBeGreaterThan(streamHeadsBytesMax - headerListBytesMax);
   });
 });
 
@@ -653,6 +702,41 @@ describe('limits', () => {
     expect(peer.connection.keptBytes).toBe(2_000);
     peer.receive();
     expect([peer.connection.keptBytes, peer.heard.length]).toEqual([0, 2]);
+  });
+
+  test('small messages that wait count for more than their bytes, until each is written or its stream is gone', () => {
+    const peer = H2Peer.settled();
+    peer.send(settings([4, 10]), headers(1), headers(3));
+    const [first, second] = peer.calls;
+    for (let n = 0; n < 200; n++) first?.stream.message(message(1));
+    second?.stream.message(message(1));
+    const each = 6 + waitingMessageBytes;
+    expect([peer.connection.keptBytes, first?.stream.waitingBytes]).toEqual([201 * each, 200 * each]);
+    peer.receive();
+    expect(peer.connection.keptBytes).toBe(199 * each - 4);
+    peer.send(windowUpdate(1, 500));
+    expect(peer.connection.keptBytes).toBe(115 * each);
+    peer.send(reset(1));
+    expect(peer.connection.keptBytes).toBe(0);
+  });
+
+  test('a message that is written is not kept for those that wait behind it', async () => {
+    setFlagsFromString('--expose_gc');
+    const gc = runInNewContext('gc') as () => void;
+    const peer = H2Peer.settled();
+    peer.send(settings([4, 1_005]), headers(1));
+    const { stream } = lastCall(peer);
+    const written = ((): WeakRef<Buffer> => {
+      const first = message(1_000);
+      stream.message(first);
+      stream.message(message(1));
+      return new WeakRef(first);
+    })();
+    peer.receive();
+    // Until then nothing goes that a WeakRef was made of.
+    await new Promise((resolve) => setImmediate(resolve));
+    gc();
+    expect([stream.unsentBytes, written.deref() === undefined]).toEqual([6, true]);
   });
 
   test('as many resets at once as there may be streams', () => {

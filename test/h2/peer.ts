@@ -4,6 +4,7 @@ import { FrameWriter } from '../../src/h2/frame-writer.ts';
 import { HpackDecoder } from '../../src/h2/hpack-decoder.ts';
 import type { RequestHead } from '../../src/h2/request-head.ts';
 import type { Stream, StreamUser } from '../../src/h2/stream.ts';
+import { StreamRoom } from '../../src/h2/stream-room.ts';
 import { http2Frame } from '../cluster/wire.ts';
 
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -109,13 +110,13 @@ export class H2Peer implements ConnectionHost {
   idles = 0;
   onCall: (call: ToyCall) => void = () => {};
 
-  constructor(streamsMax = 100) {
-    this.connection = new Connection(this, streamsMax);
+  constructor(streamsMax = 100, room = new StreamRoom(streamsMax, 2 ** 30)) {
+    this.connection = new Connection(this, streamsMax, room);
   }
 
   /** One that has said hello and was heard. */
-  static settled(streamsMax = 100): H2Peer {
-    const peer = new H2Peer(streamsMax);
+  static settled(streamsMax = 100, room?: StreamRoom): H2Peer {
+    const peer = new H2Peer(streamsMax, room);
     peer.send(preface, emptySettings);
     peer.heard.length = 0;
     return peer;

@@ -6,6 +6,7 @@ import { FrameWriter } from '../../src/h2/frame-writer.ts';
 import { HeaderField } from '../../src/h2/header-field.ts';
 import { RequestHead } from '../../src/h2/request-head.ts';
 import type { Stream } from '../../src/h2/stream.ts';
+import { StreamRoom } from '../../src/h2/stream-room.ts';
 import { Streams } from '../../src/h2/streams.ts';
 import { requestFields } from './peer.ts';
 
@@ -24,7 +25,7 @@ test.each([true, false])(
       lingering() {},
       idle() {},
     };
-    const streams = new Streams(host, 100, new ControlFrames(), new Floods());
+    const streams = new Streams(host, 100, new StreamRoom(100, 100_000), new ControlFrames(), new Floods());
     const out = new FrameWriter(1024 * 1024);
     const ask = (id: number, bytes: number): void => {
       streams.onHead(head, id, true);

@@ -12,6 +12,7 @@ import {
   statusTextBytesMax,
   statusTextCrampedBytesMax,
   unreadBytesPerConnectionMax,
+  waitingMessageBytes,
 } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { type AcceptOptions, ClientListener } from '../../src/rpc/accept.ts';
@@ -369,6 +370,31 @@ test('a client whose windows are open and whose socket is not read: little is gi
   socket.resume();
   await until(() => received >= pieces * 64 * 1024, 'it gets all when it reads');
   expect(clientSocketBytesMax).toBeLessThan(unreadBytesPerConnectionMax);
+});
+
+test('a client that lets small answers pile up is refused for what they cost, not for their bytes', async () => {
+  const unreadBytes = 100_000;
+  const { port } = await serve({}, { unreadBytesPerConnectionMax: unreadBytes });
+  const client = session(port, { initialWindowSize: 0 });
+  const asked = 5_000;
+  const ends = call(client, '/t/echoes', [framed(Array.from({ length: asked }, () => bytes('x')))]);
+  await call(session(port), '/t/echo', [framed([bytes('x')])]);
+  await until(() => client.pendingSettingsAck === false, 'settings are heard');
+  client.settings({ initialWindowSize: 1_000_000 });
+  const { status, body } = await ends;
+  expect([status, body.length]).toEqual(['8', 6 * Math.floor(unreadBytes / (1 + waitingMessageBytes))]);
+});
+
+test('streams beyond what a member may have open are refused so that a client may try again', async () => {
+  const { port } = await serve({ streamsMax: 2 });
+  const [one, other] = [session(port), session(port)];
+  const waiting = [one, other].map((client) =>
+    call(client, '/t/waits', [framed([bytes('x')])], { 'grpc-timeout': '1S' }),
+  );
+  await until(() => seen.ran === 2, 'both are open');
+  await expect(call(one, '/t/echo', [framed([bytes('x')])])).rejects.toThrow('NGHTTP2_REFUSED_STREAM');
+  for (const answer of waiting) expect((await answer).status).toBe('4');
+  expect((await call(one, '/t/echo', [framed([bytes('x')])])).status).toBe('0');
 });
 
 test('an idle client that does not hear a goodbye is cut soon; one that hears it leaves by itself; one that calls goes on', async () => {
