@@ -47,6 +47,11 @@ export const messageDepthMax = 2 * txnDepthMax + 4;
 /** Largest TTL, as etcd's lessor (seconds). */
 export const leaseTtlSecondsMax = 9_000_000_000;
 
+/**
+ * Leases alive at once; their table takes up to a gigabyte. So no lease has a slot beyond it, and a snapshot that names one is refused
+ * before a table of that length is made.
+ */
+export const leasesMax = 2 ** 24;
 /** Leases in one `expire`, `checkpoint` or `clear` command. */
 export const leasesPerCommandMax = 1_000;
 /** Keys deleted by one `expire` command, unless a single lease has more. */

@@ -15,6 +15,7 @@
  */
 import { type ByteString, byteString } from '../base/bytes.ts';
 import { crc32 } from '../base/crc.ts';
+import { leasesMax } from '../base/limits.ts';
 import type { MemberId } from '../store/entry.ts';
 import type { ImageRecord } from '../store/image.ts';
 import { decodeAlarms, encodeAlarms, type RaisedAlarm } from './alarm-record.ts';
@@ -37,8 +38,6 @@ export const LEASES_PER_PAGE = 32;
 export const LEASE_PAGE_KEY_BYTES = 5;
 export const LEASE_PAGE_HEAD_BYTES = LEASE_PAGE_KEY_BYTES + 4;
 export const LEASE_BYTES = 32;
-/** Slots from here on are in no image: far beyond what fits in memory, but not beyond what a bad page could name. */
-const LEASE_SLOTS_MAX = 2 ** 27;
 /** Bytes of a version's key. */
 export const VERSION_KEY_BYTES = 13;
 const VERSION_HEAD_BYTES = VERSION_KEY_BYTES + 28;
@@ -257,7 +256,7 @@ export function decodeRecord({ bytes, keyLength }: Unsealed): DecodedRecord | st
       const firstSlot = bytes.readUInt32BE(1) * LEASES_PER_PAGE;
       const page: LeasePage = { type: 'lease', firstSlot, slots: bytes.readInt32BE(LEASE_PAGE_KEY_BYTES), bytes };
       if (end !== LEASE_PAGE_HEAD_BYTES + leasesIn(page) * LEASE_BYTES) return 'a lease page of the wrong size';
-      return firstSlot < LEASE_SLOTS_MAX ? page : 'a lease page beyond all slots';
+      return firstSlot < leasesMax ? page : 'a lease page beyond all slots';
     }
     case FAMILY.version: {
       if (keyLength !== VERSION_KEY_BYTES || end < VERSION_HEAD_BYTES) return 'a key record of the wrong size';

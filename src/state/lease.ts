@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { NO_SLOT } from '../base/id-table.ts';
-import { leaseTtlSecondsMax } from '../base/limits.ts';
+import { leasesMax, leaseTtlSecondsMax } from '../base/limits.ts';
 import {
   type Checkpoint,
   type Clear,
@@ -39,6 +39,8 @@ export function applyGrant(lessor: Lessor, { id, ttlMs }: Grant, observer: Obser
   if (id === NO_LEASE) return refused('leaseNotFound');
   if (ttlMs < 1 || ttlMs > TTL_MS_MAX) return refused('leaseTtlTooLarge');
   if (lessor.slotOf(id) !== NO_SLOT) return refused('leaseExists');
+  // Slots are used again, so that none is ever beyond what an image may name.
+  if (lessor.count >= leasesMax) return refused('noSpace');
   const slot = lessor.grant(id, ttlMs);
   observer?.granted(slot);
   return { type: 'grant', id, ttlMs };

@@ -1,8 +1,9 @@
 /** The image: batches, frozen layouts, and that damage of every kind is found (S2). The random logs are in machine-model.test.ts. */
 import { describe, expect, it } from 'vitest';
+import { leasesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import type { Command } from '../../src/state/command.ts';
-import { Opener, sealed } from '../../src/state/image-records.ts';
+import { LEASES_PER_PAGE, Opener, sealed } from '../../src/state/image-records.ts';
 import { ImageDamage, verifyRecords } from '../../src/state/image-verifier.ts';
 import { Machine } from '../../src/state/machine.ts';
 import { loadMachine } from '../../src/state/machine-loader.ts';
@@ -237,7 +238,9 @@ describe('damage', () => {
     expect(damageOf([page('\0\0\0\x01', '')])).toContain('wrong size');
     expect(damageOf([page('\0\0\0\0', '')])).toContain('wrong size');
     expect(damageOf([page('\0\0\0\x03', one + '\0'.repeat(8))])).toContain('wrong size');
-    const far = foreign('\x01\x80\0\0\0', `\0\0\0\x01${one}${'\0'.repeat(8)}`);
+    const beyond = Buffer.alloc(4);
+    beyond.writeUInt32BE(leasesMax / LEASES_PER_PAGE);
+    const far = foreign(`\x01${beyond.toString('latin1')}`, `\0\0\0\x01${one}${'\0'.repeat(8)}`);
     expect(damageOf([far])).toContain('beyond all slots');
     expect(damageOf([...records, foreign(`\x03${'\0'.repeat(7)}\x09`, 'x')])).toContain('member record');
     for (const body of ['\0'.repeat(8), `${'\0'.repeat(8)}\x03`, `${'\0'.repeat(8)}\x01x`])

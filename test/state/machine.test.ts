@@ -1,5 +1,6 @@
 /** What each command does, one sentence of etcd's semantics at a time (etcd-lease-semantics.md §2, §8; case numbers in names). */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { leasesMax } from '../../src/base/limits.ts';
 import type { Command } from '../../src/state/command.ts';
 import { Machine } from '../../src/state/machine.ts';
 import type { Outcome, RangeResult, Result, TxnResult } from '../../src/state/outcome.ts';
@@ -75,6 +76,15 @@ describe('grant', () => {
 
   it('knows no id 0', () => {
     expect(refusal(grant(0n))).toBe('leaseNotFound');
+  });
+
+  it('takes no more leases than an image may have slots, and another when one has ended', () => {
+    let count = leasesMax;
+    Object.defineProperty(machine.lessor, 'count', { get: () => count });
+    expect(refusal(grant(1n))).toBe('noSpace');
+    expect(seen).toEqual([]);
+    count--;
+    expect(refusal(grant(1n))).toBe('none');
   });
 
   it('takes negative ids as any other (C5)', () => {
