@@ -75,8 +75,10 @@ export const sweepEveryMs = 10;
 
 /** The image is written at the latest after this long … */
 export const imageFlushMsMax = 1_000;
-/** … or this many bytes, as making the batch is one step: 4 MiB of small records took 40 to 60 ms. */
+/** … or this many bytes … */
 export const imageFlushBytesMax = 1024 * 1024;
+/** … and its operations are made and handed to LevelDB this many in a step of the event loop, at 1 to 2 µs each. */
+export const imageOpsPerStepMax = 1_000;
 
 /** Requests of a member's own clients that wait for an outcome, a round or a leader. */
 export const waitingRequestsMax = 100_000;

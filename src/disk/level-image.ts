@@ -7,7 +7,7 @@
 import { open as openFile } from 'node:fs/promises';
 import { Level } from 'level';
 import { assert } from '../base/assert.ts';
-import { imageScanRecordsMax } from '../base/limits.ts';
+import { imageOpsPerStepMax, imageScanRecordsMax } from '../base/limits.ts';
 import type { Image, ImageBatch, ImageRecord } from '../store/image.ts';
 import type { DiskDone } from '../store/wal.ts';
 
@@ -30,8 +30,6 @@ export interface ImageSnapshot {
 const readBytesMax = 1024 * 1024;
 /** More than the image has families of records; their keys begin with it. */
 const familiesMax = 16;
-/** Operations handed to LevelDB in one step of the event loop. */
-const opsPerStep = 2_000;
 
 /** What the types of `level` leave out, as it also stands for other stores. */
 interface Compactable {
@@ -146,13 +144,12 @@ export class LevelImage implements Image {
     this.#seam?.beforeWrite();
     // A chained batch: the array form of the same batch costs four times as much (performance §7).
     const chained = this.#store.batch();
-    for (let at = 0; at < batch.ops.length; at += opsPerStep) {
-      // A full batch of leases is 100,000 operations at about a microsecond: turns of the node must fit in between.
-      if (at > 0) await new Promise(setImmediate);
-      for (const { key, value } of batch.ops.slice(at, at + opsPerStep)) {
-        if (value === undefined) chained.del(key);
-        else chained.put(key, value);
-      }
+    let made = 0;
+    for (const { key, value } of batch.ops) {
+      if (value === undefined) chained.del(key);
+      else chained.put(key, value);
+      // A full batch has 20,000 operations: turns of the node must fit in between.
+      if (++made % imageOpsPerStepMax === 0) await new Promise(setImmediate);
     }
     await chained.write({ sync: true });
     // LevelDB may have begun a new log file for this batch, and syncs the file but not its name.

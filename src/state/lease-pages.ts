@@ -53,17 +53,18 @@ export class LeasePages {
   }
 
   /**
-   * Appends one operation for each changed page and forgets the changes. `write` writes the lease in a slot, or says that none
+   * Makes one operation for each changed page and forgets the changes. `write` writes the lease in a slot, or says that none
    * lives there.
    */
-  drain(into: ImageOp[], write: (slot: number, bytes: Buffer, at: number) => boolean): void {
+  drain(write: (slot: number, bytes: Buffer, at: number) => boolean): readonly ImageOp[] {
+    const ops: ImageOp[] = [];
     // One buffer for all of them.
     const bytes = Buffer.allocUnsafeSlow(this.#pendingBytes);
     let start = 0;
     for (const page of this.#dirty) {
       this.#isDirty[page] = 0;
       if (this.#counts[page] === 0) {
-        into.push({ key: leasePageKey(page), value: undefined });
+        ops.push({ key: leasePageKey(page), value: undefined });
         continue;
       }
       let slots = 0;
@@ -78,11 +79,12 @@ export class LeasePages {
       writeLeasePageHead(bytes, start, page, slots);
       writeChecksum(bytes, start, end);
       const keyEnd = start + LEASE_PAGE_KEY_BYTES;
-      into.push({ key: bytes.subarray(start, keyEnd), value: bytes.subarray(keyEnd, end) });
+      ops.push({ key: bytes.subarray(start, keyEnd), value: bytes.subarray(keyEnd, end) });
       start = end;
     }
     this.#dirty = [];
     this.#pendingBytes = 0;
+    return ops;
   }
 
   #touch(slot: number, added: -1 | 0 | 1): void {

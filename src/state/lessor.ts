@@ -180,9 +180,9 @@ export class Lessor {
     return this.#pages.pendingBytes;
   }
 
-  /** Appends what changed since the last call: one operation a page of leases. */
-  drainImageOps(into: ImageOp[]): void {
-    this.#pages.drain(into, this.#writeLiveAt);
+  /** What changed since the last call: one operation a page of leases. */
+  drainImageOps(): readonly ImageOp[] {
+    return this.#pages.drain(this.#writeLiveAt);
   }
 
   /** Takes over a page of an image, in ascending order. False if a lease is out of bounds or there. Not counted before `restored`. */

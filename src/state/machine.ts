@@ -7,7 +7,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import type { Entry, Index, Term } from '../store/entry.ts';
-import type { ImageBatch, ImageOp } from '../store/image.ts';
+import type { ImageBatch, ImageOp, ImageOps } from '../store/image.ts';
 import { Alarms } from './alarms.ts';
 import { unpackCommands } from './codec.ts';
 import type { Command, LeaseId, OriginatedCommand, Range, Txn } from './command.ts';
@@ -163,13 +163,10 @@ export class Machine {
   /** All changes since the last batch and the meta record that fits them, or undefined if nothing was applied since. */
   takeImageBatch(): ImageBatch | undefined {
     if (this.#appliedIndex === this.#takenIndex) return undefined;
-    const ops: ImageOp[] = [];
-    this.lessor.drainImageOps(ops);
-    this.#kv.records.drain(ops);
-    this.#members.records.drain(ops);
-    this.alarms.records.drain(ops);
     const { appliedIndex, appliedTerm } = this;
-    ops.push(sealed(metaRecord({ appliedIndex, appliedTerm, digest: this.digest(), ...this.#counters() })));
+    const meta = sealed(metaRecord({ appliedIndex, appliedTerm, digest: this.digest(), ...this.#counters() }));
+    const queues = [this.#kv, this.#members, this.alarms].map((part) => part.records.drain());
+    const ops = new JoinedOps([this.lessor.drainImageOps(), ...queues, [meta]]);
     this.#takenIndex = appliedIndex;
     return { ops, appliedIndex };
   }
@@ -269,5 +266,20 @@ export class Machine {
   #closing<T>(result: T): T {
     this.#revisions.close();
     return result;
+  }
+}
+
+/** Operations of several kinds, one kind behind the other. */
+class JoinedOps implements ImageOps {
+  readonly length: number;
+  readonly #parts: readonly ImageOps[];
+
+  constructor(parts: readonly ImageOps[]) {
+    this.#parts = parts;
+    this.length = parts.reduce((sum, part) => sum + part.length, 0);
+  }
+
+  *[Symbol.iterator](): Generator<ImageOp> {
+    for (const part of this.#parts) yield* part;
   }
 }

@@ -17,9 +17,14 @@ export interface ImageOp {
   readonly value: Uint8Array | undefined;
 }
 
+/** Operations in their order, as often as they are asked for. They may be made as they are read: keep none that is not needed. */
+export interface ImageOps extends Iterable<ImageOp> {
+  readonly length: number;
+}
+
 /** Atomic: all of it or nothing is found after a crash. The meta record (applied index, digest) is one of `ops`. */
 export interface ImageBatch {
-  readonly ops: readonly ImageOp[];
+  readonly ops: ImageOps;
   /** Every entry up to here is reflected once this batch is on disk. */
   readonly appliedIndex: number;
 }

@@ -7,7 +7,7 @@
 import { assert } from '../base/assert.ts';
 import { type ByteString, byteString, bytesOf, compareByteStrings } from '../base/bytes.ts';
 import type { Prng } from '../base/prng.ts';
-import type { Image, ImageBatch, ImageOp, ImageRecord } from './image.ts';
+import type { Image, ImageBatch, ImageOps, ImageRecord } from './image.ts';
 import type { DiskDone } from './wal.ts';
 
 /** A copy of everything on the disk at one time. Values are never changed in place, so sharing them is safe. */
@@ -41,7 +41,7 @@ export class MemoryImage implements Image {
   write(batch: ImageBatch, done: DiskDone): void {
     assert(this.#pending === undefined, 'image: at most one write outstanding');
     // The caller may go on using its arrays, as with a disk that has taken its copy. (`slice` of a Buffer would copy nothing.)
-    const ops = batch.ops.map(({ key, value }) => ({
+    const ops = Array.from(batch.ops, ({ key, value }) => ({
       key: new Uint8Array(key),
       value: value === undefined ? undefined : new Uint8Array(value),
     }));
@@ -137,7 +137,7 @@ export class MemoryImage implements Image {
     return pending;
   }
 
-  #carryOut(ops: readonly ImageOp[]): void {
+  #carryOut(ops: ImageOps): void {
     for (const op of ops) {
       const key = byteString(op.key);
       if (op.value === undefined) this.#records.delete(key);

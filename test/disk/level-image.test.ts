@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { imageOpsPerStepMax } from '../../src/base/limits.ts';
 import { LevelImage } from '../../src/disk/level-image.ts';
-import type { ImageRecord } from '../../src/store/image.ts';
+import type { ImageOp, ImageOps, ImageRecord } from '../../src/store/image.ts';
 import { type ImageSubject, imageContract } from '../store/image-contract.ts';
 import { scratchDirectory } from './scratch.ts';
 
@@ -101,6 +102,32 @@ describe('the image on LevelDB', () => {
     expect(count).toBe(5000);
     await image.close();
   });
+});
+
+test('the operations of a large batch are made a bounded number in a step, and others get the event loop in between', async () => {
+  const image = await LevelImage.create(join(await scratchDirectory(), 'image'));
+  const length = 3 * imageOpsPerStepMax + 1;
+  let step = 0;
+  let counting = true;
+  const count = (): void => {
+    step++;
+    if (counting) setImmediate(count);
+  };
+  const madeIn = new Map<number, number>();
+  function* made(): Generator<ImageOp> {
+    for (let n = 0; n < length; n++) {
+      madeIn.set(step, (madeIn.get(step) ?? 0) + 1);
+      yield { key: Buffer.from(String(n)), value: Buffer.from('x') };
+    }
+  }
+  const ops: ImageOps = { length, [Symbol.iterator]: made };
+  setImmediate(count);
+  await new Promise<void>((resolve) => image.write({ ops, appliedIndex: 1 }, () => resolve()));
+  counting = false;
+  expect(await all(image.scan())).toHaveLength(length);
+  expect([...madeIn.values()].reduce((sum, each) => sum + each, 0)).toBe(length);
+  expect(Math.max(...madeIn.values())).toBe(imageOpsPerStepMax);
+  await image.close();
 });
 
 test('whoever stops reading early leaves no memory behind', async () => {

@@ -56,7 +56,7 @@ export function machineAt(index: number): Machine {
 
 /** The whole image of that state, in key order. */
 export function recordsAt(index: number): ImageRecord[] {
-  const ops = machineAt(index).takeImageBatch()?.ops ?? [];
+  const ops = [...(machineAt(index).takeImageBatch()?.ops ?? [])];
   const records = ops.flatMap(({ key, value }) => (value === undefined ? [] : [{ key, value }]));
   return records.sort((a, b) => Buffer.compare(a.key, b.key));
 }

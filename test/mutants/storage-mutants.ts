@@ -10,9 +10,8 @@ const lateMeta = [
   edit(machine, '  #takenIndex: Index = 0;\n', '  #takenIndex: Index = 0;\n  #lateMeta: ImageOp | undefined;\n'),
   edit(
     machine,
-    '    ops.push(sealed(metaRecord({ appliedIndex, appliedTerm, digest: this.digest(), ...this.#counters() })));\n',
-    `    const meta = sealed(metaRecord({ appliedIndex, appliedTerm, digest: this.digest(), ...this.#counters() }));
-    ops.push(this.#lateMeta ?? meta);
+    '    const ops = new JoinedOps([this.lessor.drainImageOps(), ...queues, [meta]]);\n',
+    `    const ops = new JoinedOps([this.lessor.drainImageOps(), ...queues, [this.#lateMeta ?? meta]]);
     this.#lateMeta = meta;
 `,
   ),

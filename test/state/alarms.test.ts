@@ -53,7 +53,7 @@ describe('a raised alarm', () => {
     const feeder = fed();
     feeder.do(alarm('activate', 9n));
     const batch = feeder.machine.takeImageBatch();
-    const records = (batch?.ops ?? []).map(({ key, value }) => ({ key, value: value as Uint8Array }));
+    const records = [...(batch?.ops ?? [])].map(({ key, value }) => ({ key, value: value as Uint8Array }));
     const restored = loadMachine(records.sort((a, b) => Buffer.compare(a.key, b.key)));
     if (!(restored instanceof Machine)) throw new Error(restored.what);
     const payload = packCommands([

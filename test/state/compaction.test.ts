@@ -40,7 +40,7 @@ const events = (revision: number): string[] =>
     return `${event.type} ${event.key}${before === undefined ? '' : ` was ${text(before.value)}`}`;
   });
 function written(): { puts: string[]; gone: string[] } {
-  const ops = machine.takeImageBatch()?.ops ?? [];
+  const ops = [...(machine.takeImageBatch()?.ops ?? [])];
   const place = (key: Uint8Array): string => `${Buffer.from(key).readUInt32BE(5)}.${Buffer.from(key).readUInt32BE(9)}`;
   const versions = ops.filter(({ key }) => key[0] === 2);
   return {
