@@ -4,7 +4,7 @@ import { Line } from './client.ts';
 import { Connection } from './load/connection.ts';
 import { paths, requests } from './load/messages.ts';
 import { callAll } from './load/prepared.ts';
-import { longestPauseMs, pauseMsMax } from './pauses.ts';
+import { measurePauses, pauseMsMax } from './pauses.ts';
 import { progress, type Row, residentMib } from './row.ts';
 
 const ttlSeconds = 36_000;
@@ -96,7 +96,7 @@ async function again(
   leases: number,
   everybody: readonly MemberProcess[],
 ): Promise<void> {
-  await longestPauseMs(everybody);
+  const pausesSince = await measurePauses(everybody);
   await Promise.all(killed.map((member) => member.stop('SIGKILL')));
   const startMs = performance.now();
   for (const member of killed) member.start();
@@ -110,7 +110,10 @@ async function again(
   figures[`secondsToGrant_${who}`] = await since(() => line.grant(n++, 60));
   line.close();
   // Of those that were not killed as well: one of them was promoted perhaps.
-  figures[`longestPauseMs_${who}`] = await longestPauseMs(everybody);
+  const pauses = await pausesSince();
+  figures[`longestPauseMs_${who}`] = pauses.longestMs;
+  figures[`loopsCpuMs_${who}`] = pauses.cpuMs;
+  figures[`loopsWaitedForCpuMs_${who}`] = pauses.waitedMs;
   const held = (await metric(asked, 'lease_active')) ?? 0;
   if (held < leases) throw new Error(`${asked.name} holds ${held} of ${leases} leases after the restart`);
   progress(`${who} killed: read after ${figures[`secondsToRead_${who}`]?.toFixed(2)} s`);
