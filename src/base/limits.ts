@@ -61,6 +61,8 @@ export const expireKeysPerCommandMax = 4_000;
 export const expireCommandsInFlightMax = 8;
 /** Leases checkpointed in a second. */
 export const checkpointLeasesPerSecondMax = 10_000;
+/** Between two decisions on checkpoints, each of all that the rate allows by then: an entry has a price of its own. */
+export const checkpointEveryMs = 100;
 /** Leases promoted in one slice of a turn. */
 export const promotionSliceLeasesMax = 10_000;
 /** The lessor clock's largest step in one turn; what a stall adds beyond it never happened. */

@@ -3,7 +3,7 @@
  * (L7). Not a matter of safety: a record may be late or missing. A healthy lease costs no entry, as each renewal puts its record
  * off. Keeps L6 (bounds, never rising between renewals) and the second half of L7 (scheduling never dies out nor multiplies).
  */
-import { leaseMovesPerTurnMax } from '../base/limits.ts';
+import { checkpointEveryMs, leaseMovesPerTurnMax } from '../base/limits.ts';
 import { Wheel } from '../base/wheel.ts';
 import type { Checkpoint } from '../state/command.ts';
 import type { Term } from '../store/entry.ts';
@@ -42,6 +42,7 @@ export class Checkpoints {
   /** Leases that may be recorded at once, refilled with time. */
   #allowance = 0;
   #refilledMs: number;
+  #decidedMs = Number.NEGATIVE_INFINITY;
 
   constructor(table: LeaseTable, decisions: Decisions, expiry: Expiry, nowMs: number) {
     this.#table = table;
@@ -98,6 +99,8 @@ export class Checkpoints {
     this.#behind = !this.#wheel.advance(nowMs, leaseMovesPerTurnMax);
     this.#refill(nowMs, limits);
     const commands: Checkpoint[] = [];
+    // Else each entry, once applied, would be followed by one with the few leases that the rate allowed meanwhile.
+    if (nowMs - this.#decidedMs < checkpointEveryMs) return commands;
     let leases: Checkpoint['leases'][number][] = [];
     // Slots with nothing to record cost no allowance, but a turn looks at no more than this.
     for (let looks = leaseMovesPerTurnMax; looks > 0 && this.#allowance >= 1; looks--) {
@@ -120,6 +123,7 @@ export class Checkpoints {
       leases = [];
     }
     if (leases.length > 0) commands.push({ type: 'checkpoint', term, leases });
+    if (commands.length > 0) this.#decidedMs = nowMs;
     return commands;
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { promotionSliceLeasesMax } from '../../src/base/limits.ts';
+import { checkpointEveryMs, promotionSliceLeasesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { idleMs, spacingMs } from '../../src/primary/checkpoints.ts';
 import type { Command, Expire } from '../../src/state/command.ts';
@@ -495,6 +495,26 @@ test('at most so many leases a second are recorded, and all of them in the end',
   for (let i = 100; i < times.length; i++) {
     expect((times[i] as number) - (times[i - 100] as number)).toBeGreaterThanOrEqual(1_000);
   }
+});
+
+test('checkpoints are decided a bounded number of times a second, and each takes what the rate allows by then', () => {
+  const bench = new Bench();
+  for (let i = 1n; i <= 2_000n; i++) bench.grant(i, 600_000);
+  bench.lead();
+  bench.nowMs += 30_000;
+  const decidedAtMs: number[] = [];
+  const sizes: number[] = [];
+  for (let turn = 0; turn < 3 * checkpointEveryMs; turn++) {
+    bench.nowMs += 1;
+    const records = bench.decide().filter((command) => command.type === 'checkpoint');
+    bench.commit();
+    if (records.length === 0) continue;
+    decidedAtMs.push(bench.nowMs);
+    sizes.push(records.reduce((sum, { leases }) => sum + leases.length, 0));
+  }
+  expect(sizes).toEqual([1_000, 900, 100]);
+  const first = decidedAtMs[0] as number;
+  expect(decidedAtMs.map((ms) => ms - first)).toEqual([0, checkpointEveryMs, 2 * checkpointEveryMs]);
 });
 
 test('clears come in batches, a bounded number in flight, none for a question that is gone', () => {
