@@ -24,6 +24,9 @@ export const applyBytesPerTurnMax = 16 * 1024;
 export const dutyEntryBytesMax = 16 * 1024;
 /** Payload bytes of entries that a follower keeps read until they are committed; beyond it they are read a second time. */
 export const decodedBytesMax = 8 * 1024 * 1024;
+/** While each further look at the sockets brings more inputs, a turn waits for the next one: so many looks at most, and so long. */
+export const turnLooksMax = 4;
+export const turnGatherMsMax = 1;
 /** Inputs handled in one turn. */
 export const inputsPerTurnMax = 20_000;
 /** Entries kept behind the image's applied index, so that a member a little behind needs no snapshot. */

@@ -27,7 +27,7 @@ import {
 export type ConnectionHost = StreamsHost;
 
 /** What `write` wants room for. */
-export const writerBytes = 256 * 1024;
+export const writerBytes = 128 * 1024;
 
 export class Connection implements FrameSink, StreamsHost {
   readonly #host: ConnectionHost;

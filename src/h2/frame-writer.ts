@@ -33,6 +33,24 @@ export class FrameWriter {
     this.length = 0;
   }
 
+  /** What was written, and still is; for a receiver that looks at it now, or has the memory from now on (`part`). */
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  /** Begins anew in the same memory. */
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** Leaves its memory to whoever has `written`, and begins anew in other memory. Returns how much that is, in bytes. */
+  part(): number {
+    const bytes = this.#bytes.length;
+    this.#bytes = Buffer.allocUnsafeSlow(bytes);
+    this.length = 0;
+    return bytes;
+  }
+
   /** What was written, as a copy that is the receiver's; the memory is free again. */
   take(): Buffer {
     const piece = Buffer.allocUnsafe(this.length);

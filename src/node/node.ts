@@ -82,6 +82,11 @@ export class Node {
     this.#wake();
   }
 
+  /** Inputs that wait for a turn. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   /** One turn. `monoMs`: this host's monotonic clock, which may freeze but never goes back. */
   turn(monoMs: number): void {
     const nowMs = this.#clock.advance(monoMs);

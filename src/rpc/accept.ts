@@ -6,6 +6,7 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import {
+  clientSocketBytesMax,
   connectionsMax,
   connectionsPerAddressMax,
   firstRequestMsMax,
@@ -109,9 +110,14 @@ export class ClientListener {
       perConnectionBytesMax: options.unreadBytesPerConnectionMax ?? unreadBytesPerConnectionMax,
       bytesMax: options.unreadBytesMax ?? unreadBytesMax,
     });
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs }, (socket) =>
-      this.#accept(socket),
-    );
+    // As long as less waits, nobody waits for 'drain'.
+    const socketOptions = {
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: tcpKeepAliveMs,
+      highWaterMark: clientSocketBytesMax,
+    };
+    this.#server = createServer(socketOptions, (socket) => this.#accept(socket));
     this.#sweeper = setInterval(() => this.#sweep(), Math.min(1_000, this.#firstRequestMs / 4));
     this.#sweeper.unref();
   }

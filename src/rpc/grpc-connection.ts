@@ -14,6 +14,9 @@ import type { Call, CallOptions, Peer } from './grpc-call.ts';
 import { statusText } from './grpc-frames.ts';
 import type { AcceptedConnection } from './protocol-server.ts';
 
+/** A smaller piece is copied sooner than it is lent, and might hold up far more memory than itself. */
+const lentBytesMin = 4 * 1024;
+
 /** What connections share. */
 export interface GrpcHost {
   readonly options: CallOptions & { readonly streamsPerConnectionMax: number };
@@ -33,6 +36,8 @@ export class GrpcConnection implements ConnectionHost, Peer {
   /** Calls whose request is here, of the chunk that is being read. */
   #asked: Call[] = [];
   #sendable = false;
+  /** The memory of a piece is larger than the piece; so much, as long as the socket has something left. */
+  #lent = 0;
   /** Of requests that are not whole. */
   #partBytes = 0;
   nowMs: number;
@@ -48,7 +53,7 @@ export class GrpcConnection implements ConnectionHost, Peer {
     this.pingedMs = this.nowMs;
     this.idleSinceMs = this.nowMs;
     this.#http2 = new Connection(this, host.options.streamsPerConnectionMax, host.room);
-    accepted.keepsBy(() => this.#http2.keptBytes + this.#socket.writableLength + this.#partBytes);
+    accepted.keepsBy(() => this.#http2.keptBytes + this.#socket.writableLength + this.#lentBytes + this.#partBytes);
   }
 
   /** Reads from now on. */
@@ -132,13 +137,36 @@ export class GrpcConnection implements ConnectionHost, Peer {
     if (socket.destroyed || socket.writableEnded) return;
     for (let more = true; more && socket.writableLength < socketBytesMax; ) {
       more = this.#http2.write(writer);
-      if (writer.length > 0) socket.write(writer.take());
+      if (writer.length > 0) this.#write(writer);
     }
     if (!this.#http2.ended) return;
     // Who does not take the last word is cut.
     this.accepted.whenLate(undefined);
     this.accepted.allow(grpcGoodbyeMsMax);
     socket.destroySoon();
+  }
+
+  /** A socket that has nothing left offers the kernel a piece at once: what is taken whole need not be copied. */
+  #write(writer: FrameWriter): void {
+    const socket = this.#socket;
+    if (writer.length < lentBytesMin || socket.writableLength > 0) {
+      socket.write(writer.take());
+      return;
+    }
+    socket.write(writer.written);
+    if (socket.writableLength === 0) {
+      writer.clear();
+      return;
+    }
+    this.#lent = writer.part() - socket.writableLength;
+    // Only counted: the piece itself was allowed.
+    this.accepted.mayKeep(this.#lent);
+  }
+
+  /** Memory behind what the kernel has not taken. */
+  get #lentBytes(): number {
+    if (this.#socket.writableLength === 0) this.#lent = 0;
+    return this.#lent;
   }
 
   asked(call: Call): void {

@@ -11,12 +11,51 @@ import { halvesFieldSize, halvesOf, putCopy, putHalvesField, putNumberField } fr
 import { eventField } from './hot/key-value.ts';
 import { grpcHeadBytes } from './transport.ts';
 
-/** Events as the bytes of WatchResponse's field `events`, tag and length included. One for all streams of a member. */
+/** Events that are shown together, as the bytes of WatchResponse's fields `events`, tags and lengths included. */
+export class EventRun {
+  /** Of each event. */
+  readonly pieces: readonly Uint8Array[];
+  /** Of all of them. */
+  readonly bytes: number;
+  #whole: Uint8Array | undefined;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.pieces = pieces;
+    let bytes = 0;
+    for (const { length } of pieces) bytes += length;
+    this.bytes = bytes;
+  }
+
+  /** Somebody else is shown it as well: from now on it is one piece, which is copied sooner than many. */
+  join(): void {
+    if (this.#whole !== undefined || this.pieces.length < 2) return;
+    const whole = Buffer.allocUnsafe(this.bytes);
+    this.#copy(whole, 0, 0, this.pieces.length);
+    this.#whole = whole;
+  }
+
+  /** Writes the events from the first up to, not including, the second index; returns where they end. */
+  put(bytes: Uint8Array, at: number, from: number, to: number): number {
+    const whole = this.#whole;
+    if (whole === undefined || to - from < this.pieces.length) return this.#copy(bytes, at, from, to);
+    return putCopy(bytes, at, whole);
+  }
+
+  #copy(bytes: Uint8Array, start: number, from: number, to: number): number {
+    let at = start;
+    for (let index = from; index < to; index++) at = putCopy(bytes, at, this.pieces[index] as Uint8Array);
+    return at;
+  }
+}
+
+/** What was encoded, for those who are shown the same. One for all streams of a member. */
 export class EventBytes {
   readonly #keptMax: number;
   #kept = new WeakMap<EventView, Uint8Array>();
   #keptBytes = 0;
   #encoded = 0;
+  #lastEvents: readonly EventView[] | undefined;
+  #lastRun = new EventRun([]);
 
   constructor(keptMax = watchEventBytesKeptMax) {
     this.#keptMax = keptMax;
@@ -32,7 +71,17 @@ export class EventBytes {
     return this.#keptBytes;
   }
 
-  of(event: EventView): Uint8Array {
+  /** The events of a pull; watchers whom the hub gave the same list share all of it. */
+  run(events: readonly EventView[]): EventRun {
+    if (events === this.#lastEvents) this.#lastRun.join();
+    else {
+      this.#lastEvents = events;
+      this.#lastRun = new EventRun(events.map((event) => this.#of(event)));
+    }
+    return this.#lastRun;
+  }
+
+  #of(event: EventView): Uint8Array {
     const known = this.#kept.get(event);
     if (known !== undefined) return known;
     const bytes = eventField(eventsNumber, event);
@@ -68,10 +117,10 @@ export interface ResponseFrame {
   readonly watchId: FieldBytes;
 }
 
-/** A response that is decided and not yet written: events `from` up to, not including, `to`, which are `eventBytes` together. */
+/** A response that is decided and not yet written: events `from` up to, not including, `to` of a run. */
 interface Part {
   readonly frame: ResponseFrame;
-  readonly events: readonly Uint8Array[];
+  readonly run: EventRun;
   readonly from: number;
   readonly to: number;
   readonly fragment: boolean;
@@ -92,32 +141,32 @@ export class WatchResponses {
   }
 
   /** One whole response with these events. */
-  add(frame: ResponseFrame, events: readonly Uint8Array[]): void {
-    this.#add(frame, events, 0, events.length, false, totalOf(events));
+  add(frame: ResponseFrame, run: EventRun): void {
+    this.#add(frame, run, 0, run.pieces.length, false, run.bytes);
   }
 
   /**
    * The same response cut as etcd cuts it (v3rpc/watch.go): whole if it is smaller than `bytesMax` or has one event; else each part
    * takes events while it stays below, at least one, and all but the last are marked.
    */
-  addFragmented(frame: ResponseFrame, events: readonly Uint8Array[], bytesMax: number): void {
-    const whole = totalOf(events);
-    if (frameSize(frame, false) + whole < bytesMax || events.length < 2) {
-      this.#add(frame, events, 0, events.length, false, whole);
+  addFragmented(frame: ResponseFrame, run: EventRun, bytesMax: number): void {
+    const { pieces } = run;
+    if (frameSize(frame, false) + run.bytes < bytesMax || pieces.length < 2) {
+      this.add(frame, run);
       return;
     }
     const frameBytes = frameSize(frame, true);
     let from = 0;
     let partBytes = 0;
-    for (const [at, { length }] of events.entries()) {
+    for (const [at, { length }] of pieces.entries()) {
       if (at > from && frameBytes + partBytes + length >= bytesMax) {
-        this.#add(frame, events, from, at, true, partBytes);
+        this.#add(frame, run, from, at, true, partBytes);
         from = at;
         partBytes = 0;
       }
       partBytes += length;
     }
-    this.#add(frame, events, from, events.length, false, partBytes);
+    this.#add(frame, run, from, pieces.length, false, partBytes);
   }
 
   /** All of them, written; undefined: none. */
@@ -130,33 +179,19 @@ export class WatchResponses {
     return messages;
   }
 
-  #add(
-    frame: ResponseFrame,
-    events: readonly Uint8Array[],
-    from: number,
-    to: number,
-    fragment: boolean,
-    eventBytes: number,
-  ): void {
-    this.#parts.push({ frame, events, from, to, fragment });
+  #add(frame: ResponseFrame, run: EventRun, from: number, to: number, fragment: boolean, eventBytes: number): void {
+    this.#parts.push({ frame, run, from, to, fragment });
     this.#bytes += grpcHeadBytes + frameSize(frame, fragment) + eventBytes;
   }
-}
-
-function totalOf(events: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const { length } of events) bytes += length;
-  return bytes;
 }
 
 function frameSize({ header, watchId }: ResponseFrame, fragment: boolean): number {
   return header.length + watchId.length + (fragment ? 2 : 0);
 }
 
-function putResponse(bytes: Uint8Array, start: number, { frame, events, from, to, fragment }: Part): number {
+function putResponse(bytes: Uint8Array, start: number, { frame, run, from, to, fragment }: Part): number {
   let at = putCopy(bytes, start, frame.header);
   at = putCopy(bytes, at, frame.watchId);
   if (fragment) at = putNumberField(bytes, at, fragmentNumber, 1);
-  for (let index = from; index < to; index++) at = putCopy(bytes, at, events[index] as Uint8Array);
-  return at;
+  return run.put(bytes, at, from, to);
 }

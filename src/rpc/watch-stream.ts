@@ -204,11 +204,11 @@ export class WatchStream implements Sender {
     if (!hub.synced(entry.watcher)) this.#lagging.add(entry);
     if (pulled.events.length === 0) return;
     entry.quiet = false;
-    const events = pulled.events.map((event) => this.#shared.events.of(event));
+    const run = this.#shared.events.run(pulled.events);
     const frame = { header: this.#headers.field(pulled.revision).bytes, watchId: entry.idField };
     const bytesMax = this.#member.options.maxRequestBytes + receiveSlackBytes;
-    if (entry.fragment) this.#responses.addFragmented(frame, events, bytesMax);
-    else this.#responses.add(frame, events);
+    if (entry.fragment) this.#responses.addFragmented(frame, run, bytesMax);
+    else this.#responses.add(frame, run);
   }
 
   /** What was pulled goes before whatever is said after it. */

@@ -1,8 +1,11 @@
 /**
- * The host's loop: libuv's poll phase gathers all that arrived, the check phase runs one turn on all of it (house §3, rule 2).
+ * The host's loop: libuv's poll phase gathers all that arrived, the check phase runs one turn on all of it (house §3, rule 2). What was
+ * answered together is asked together, but does not arrive at one moment: as long as each look at the sockets brings more, the turn
+ * waits for the next look, a millisecond at most (decision 0026).
  * One timer ticks, one rings for the next deadline before that; there is never a timer per lease. A bug inside the node ends the
  * process: the log replays (house §10.4).
  */
+import { turnGatherMsMax, turnLooksMax } from '../base/limits.ts';
 import type { Node } from '../node/node.ts';
 
 export class TurnLoop {
@@ -10,6 +13,10 @@ export class TurnLoop {
   readonly #fatal: (error: Error) => void;
   #node: Node | undefined;
   #scheduled = false;
+  /** Looks at the sockets since the first input of the coming turn; when the first one was; what had come by the last one. */
+  #looks = 0;
+  #firstLookMs = 0;
+  #seen = 0;
   #ticker: NodeJS.Timeout | undefined;
   #alarm: NodeJS.Timeout | undefined;
   /** When it rings. */
@@ -54,12 +61,29 @@ export class TurnLoop {
   }
 
   readonly #turn = (): void => {
+    const nowMs = performance.now();
+    if (this.#gathers(nowMs)) {
+      setImmediate(this.#turn);
+      return;
+    }
+    this.#looks = 0;
+    this.#seen = 0;
     this.#scheduled = false;
     try {
-      this.#node?.turn(performance.now());
+      this.#node?.turn(nowMs);
     } catch (error) {
       this.stop();
       this.#fatal(error instanceof Error ? error : new Error(String(error)));
     }
   };
+
+  /** Whether the last look brought something, and the next one may bring more in time. */
+  #gathers(nowMs: number): boolean {
+    const queued = this.#node?.queued ?? 0;
+    if (queued <= this.#seen) return false;
+    if (this.#looks === 0) this.#firstLookMs = nowMs;
+    this.#seen = queued;
+    this.#looks++;
+    return this.#looks < turnLooksMax && nowMs - this.#firstLookMs < turnGatherMsMax;
+  }
 }

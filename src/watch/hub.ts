@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.ts';
 import { watchersMax, watchRevisionsPerPullMax } from '../base/limits.ts';
 import type { EventView } from '../state/history.ts';
+import { LastRead, type Read } from './last-read.ts';
 import { Ranges } from './ranges.ts';
 import { type EventHistory, rangeOf, Watcher, type WatchSpec } from './watcher.ts';
 
@@ -37,6 +38,7 @@ export class Hub {
   readonly #ranges = new Ranges<Watcher>();
   readonly #watchers = new Set<Watcher>();
   readonly #watchersMax: number;
+  readonly #lastRead = new LastRead();
   /** Events handed out since this hub was made. */
   delivered = 0;
 
@@ -134,18 +136,8 @@ export class Hub {
     if (!watcher.lags) return { type: 'events', revision: this.#revision, events: [] };
     const { compactRevision } = this.#history;
     if (watcher.nextRevision < compactRevision) return { type: 'compacted', compacted: compactRevision };
-    const last = Math.min(watcher.lastRevision, watcher.nextRevision + watchRevisionsPerPullMax - 1);
-    const events: EventView[] = [];
-    let bytes = 0;
-    while (watcher.nextRevision <= last && bytes < bytesMax) {
-      for (const event of this.#history.eventsOf(watcher.nextRevision)) {
-        if (!watcher.admits(event.type) || !watcher.covers(event.key)) continue;
-        const view = event.view(watcher.spec.prevKv);
-        events.push(view);
-        bytes += eventBytes(view);
-      }
-      watcher.nextRevision++;
-    }
+    const { events, next } = this.#read(watcher, bytesMax, compactRevision);
+    watcher.nextRevision = next;
     if (watcher.nextRevision > watcher.lastRevision) {
       // What came since does not concern it: no need to look at it.
       watcher.nextRevision = this.#revision + 1;
@@ -153,6 +145,27 @@ export class Hub {
     }
     this.delivered += events.length;
     return { type: 'events', revision: watcher.nextRevision - 1, events };
+  }
+
+  /** What the next pull of a watcher brings. */
+  #read(watcher: Watcher, bytesMax: number, compactRevision: number): Read {
+    const last = Math.min(watcher.lastRevision, watcher.nextRevision + watchRevisionsPerPullMax - 1);
+    const known = this.#lastRead.find(watcher, last, bytesMax, compactRevision);
+    if (known !== undefined) return known;
+    const events: EventView[] = [];
+    let bytes = 0;
+    let next = watcher.nextRevision;
+    for (; next <= last && bytes < bytesMax; next++) {
+      for (const event of this.#history.eventsOf(next)) {
+        if (!watcher.admits(event.type) || !watcher.covers(event.key)) continue;
+        const view = event.view(watcher.spec.prevKv);
+        events.push(view);
+        bytes += eventBytes(view);
+      }
+    }
+    const read = { events, next };
+    this.#lastRead.keep(watcher, last, bytesMax, compactRevision, read);
+    return read;
   }
 
   /**
@@ -163,6 +176,7 @@ export class Hub {
     assert(history.revision >= this.#revision, 'W2: a snapshot older than the state was installed');
     const from = this.#revision + 1;
     this.#history = history;
+    this.#lastRead.forget();
     this.#revision = history.revision;
     this.#lagFrom(from);
   }

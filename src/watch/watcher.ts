@@ -82,6 +82,14 @@ export class Watcher {
     return type === 'put' ? !this.spec.noPut : !this.spec.noDelete;
   }
 
+  /** True if whatever concerns the other one concerns this one, and is shown it alike. */
+  readsLike(other: Watcher): boolean {
+    const { noPut, noDelete, prevKv } = this.spec;
+    const { spec, range } = other;
+    if (noPut !== spec.noPut || noDelete !== spec.noDelete || prevKv !== spec.prevKv) return false;
+    return this.range.low === range.low && this.range.high === range.high;
+  }
+
   /** True if `key` lies in the range. */
   covers(key: ByteString): boolean {
     return this.range.low <= key && (this.range.high === undefined || key < this.range.high);

@@ -346,6 +346,17 @@ test('a status text for a client that takes few of its answers: it is short', as
   expect(await said()).toBe('x'.repeat(3_000));
 });
 
+/** The payloads of all DATA frames, one behind the other. */
+function dataOf(frames: Buffer): Buffer {
+  const payloads: Buffer[] = [];
+  for (let at = 0; at + 9 <= frames.length; ) {
+    const end = at + 9 + frames.readUIntBE(at, 3);
+    if (frames[at + 3] === 0) payloads.push(frames.subarray(at + 9, end));
+    at = end;
+  }
+  return Buffer.concat(payloads);
+}
+
 test('a client whose windows are open and whose socket is not read: little is given to the socket, and others are served', async () => {
   const { port, listener } = await serve();
   const socket = connectSocket({ port, host: '127.0.0.1' });
@@ -359,16 +370,28 @@ test('a client whose windows are open and whose socket is not read: little is gi
   socket.write(
     Buffer.concat([http2Opening, windows, headers(1, false, block), data(1, framed([bytes(String(pieces))]), true)]),
   );
-  await call(session(port), '/t/echo', [framed([bytes('x')])]);
+  const other = session(port);
+  await call(other, '/t/echo', [framed([bytes('x')])]);
   const arrived = (): number => socket.bytesRead;
   expect(arrived()).toBeLessThan(pieces * 64 * 1024);
   expect(listener.count).toBe(2);
-  let received = 0;
+  // What is written for others meanwhile is not written over what waits for it.
+  for (let round = 0; round < 4; round++) await call(other, '/t/much', [framed([bytes('3')])]);
+  const received: Buffer[] = [];
+  let length = 0;
   socket.on('data', (chunk) => {
-    received += chunk.length;
+    received.push(chunk);
+    length += chunk.length;
   });
   socket.resume();
-  await until(() => received >= pieces * 64 * 1024, 'it gets all when it reads');
+  await until(() => length >= pieces * 64 * 1024, 'it gets all when it reads');
+  const body = dataOf(Buffer.concat(received));
+  const messageBytes = 5 + 64 * 1024;
+  for (let at = 0; at + messageBytes <= body.length; at += messageBytes) {
+    const left = pieces - at / messageBytes;
+    const message = body.subarray(at + 5, at + messageBytes);
+    expect(Buffer.compare(message, Buffer.alloc(64 * 1024, left)), `the message with ${left} left`).toBe(0);
+  }
   expect(clientSocketBytesMax).toBeLessThan(unreadBytesPerConnectionMax);
 });
 

@@ -1,4 +1,4 @@
-/** Hand-written watch responses against protobufjs, and what is kept of encoded events. */
+/** Hand-written watch responses against protobufjs, and what is kept and shared of encoded events. */
 import { expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { keyValueMessage } from '../../src/rpc/convert.ts';
@@ -99,13 +99,17 @@ test('a response is, byte for byte, what protobufjs makes of it', () => {
   for (let round = 0; round < 500; round++) {
     const what = drawn(random);
     const events = new EventBytes();
-    const bytes = what.events.map((event) => events.of(event));
     const responses = new WatchResponses();
-    responses.add(frameOf(what), bytes);
-    responses.add(frameOf(what), bytes.slice(0, 1));
+    responses.add(frameOf(what), events.run(what.events));
+    // The second and the third who are shown the same get it in one piece.
+    responses.add(frameOf(what), events.run(what.events));
+    responses.add(frameOf(what), events.run(what.events));
+    responses.add(frameOf(what), events.run(what.events.slice(0, 1)));
     expect(responses.bytes).toBeGreaterThan(0);
-    const [whole, one] = sentOf(responses);
+    const [whole, second, third, one] = sentOf(responses);
     same(whole as Uint8Array, byProtobufjs(what, what.events, false), `round ${round}`);
+    same(second as Uint8Array, whole as Uint8Array, `round ${round}, once more`);
+    same(third as Uint8Array, whole as Uint8Array, `round ${round}, and again`);
     same(one as Uint8Array, byProtobufjs(what, what.events.slice(0, 1), false), `round ${round}, one event`);
     expect(responses.bytes).toBe(0);
     expect(responses.take()).toBeUndefined();
@@ -120,11 +124,9 @@ test('W4: fragments are cut where etcd cuts: below the limit, one event at least
     const events = new EventBytes();
     const bytesMax = random.pick([1, 200, 1_000, 5_000, 20_000, 100_000]);
     const responses = new WatchResponses();
-    responses.addFragmented(
-      frameOf(what),
-      what.events.map((event) => events.of(event)),
-      bytesMax,
-    );
+    // Cut or whole, as a run of its own or one that others share.
+    for (let others = random.below(3); others > 0; others--) events.run(what.events);
+    responses.addFragmented(frameOf(what), events.run(what.events), bytesMax);
     const parts = sentOf(responses);
     let from = 0;
     for (const [at, part] of parts.entries()) {
@@ -158,18 +160,19 @@ test('W12: the bytes of an event are made once while it is asked for, and no mor
     prevKv: undefined,
   });
   const events = new EventBytes(10_000);
+  const of = (event: EventView): Uint8Array => events.run([event]).pieces[0] as Uint8Array;
   const first = view(0, 100);
-  expect(events.of(first)).toBe(events.of(first));
+  expect(of(first)).toBe(of(first));
   expect(events.encoded).toBe(1);
   for (let at = 1; at < 1_000; at++) {
-    events.of(view(at, 100));
+    of(view(at, 100));
     expect(events.keptBytes).toBeLessThanOrEqual(10_000);
   }
   // Made again, as it was dropped meanwhile: the same bytes.
-  expect(events.of(first).length).toBe(events.of(first).length);
+  expect(of(first).length).toBe(of(first).length);
   expect(events.encoded).toBe(1_001);
   // Larger than all that may be kept: encoded, not kept.
   const huge = view(1, 20_000);
-  expect(events.of(huge).length).toBeGreaterThan(20_000);
+  expect(of(huge).length).toBeGreaterThan(20_000);
   expect(events.keptBytes).toBeLessThanOrEqual(10_000);
 });

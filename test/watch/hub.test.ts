@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { watchRevisionsPerPullMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
+import type { EventView } from '../../src/state/history.ts';
 import { Hub, type WatchRefusal } from '../../src/watch/hub.ts';
 import { Watcher, type WatchSpec } from '../../src/watch/watcher.ts';
 import { spec, ToyHistory } from './toy-history.ts';
@@ -145,6 +146,46 @@ test('an empty range and the limit of watchers are refused; cancel is idempotent
   expect(hub.count).toBe(1);
   opened(hub.watch(spec('a'), () => {}));
   expect(() => hub.pull(first, 1)).toThrow('W10');
+});
+
+test('W7–W9, W12: watchers that read alike share what was read; others, or after a compaction or a snapshot, do not', () => {
+  const history = new ToyHistory();
+  const hub = new Hub(history);
+  history.append({ type: 'put', key: 'a', value: '1' });
+  hub.advance();
+  const alike = [watch(hub, spec('a', 'c')), watch(hub, spec('a', 'c')), watch(hub, spec('a', 'c'))];
+  const others = [spec('a', 'd'), { ...spec('a', 'c'), prevKv: true }, { ...spec('a', 'c'), noDelete: true }];
+  const unlike = others.map((other) => watch(hub, other));
+  const read = ({ watcher }: { readonly watcher: Watcher }, bytesMax = 1e9): readonly EventView[] => {
+    const pulled = hub.pull(watcher, bytesMax);
+    if (pulled.type !== 'events') throw new Error(pulled.type);
+    return pulled.events;
+  };
+  const put = (value: string): void => {
+    history.append({ type: 'put', key: 'a', value });
+    hub.advance();
+  };
+  const [first, second, third] = alike as [(typeof alike)[0], (typeof alike)[0], (typeof alike)[0]];
+  put('2');
+  const events = read(first);
+  expect(events).toHaveLength(1);
+  expect(read(second)).toBe(events);
+  for (const other of unlike) expect(read(other)).not.toBe(events);
+  // The last one read something else; and then it lies further back, or is asked for in another size.
+  expect(read(third)).toEqual(events);
+  put('3');
+  read(first);
+  put('4');
+  expect(read(second).map(({ kv }) => kv.modRevision)).toEqual([4, 5]);
+  expect(read(third, 1).map(({ kv }) => kv.modRevision)).toEqual([4]);
+  read(first);
+  read(third);
+  put('5');
+  const before = read(first);
+  history.compact(6);
+  expect(read(second)).not.toBe(before);
+  hub.replaceHistory(history.copy());
+  expect(read(third)).not.toBe(before);
 });
 
 test('one pull reads a bounded number of revisions', () => {
