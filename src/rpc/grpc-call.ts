@@ -2,10 +2,12 @@
  * One gRPC call on one HTTP/2 stream: its deadline, its messages in, its messages and its status out. Owns the part of its body that is
  * not read yet, and whether it is over. What is written in one turn leaves together; that is the connection's.
  */
+
 import type { RequestHead } from '../h2/request-head.ts';
 import type { Stream, StreamUser } from '../h2/stream.ts';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import { codes, RpcError, rpcError, toRpcError } from './errors.ts';
+import { lengthOf } from './framed-messages.ts';
 import { MessageReader, type MessageSink, timeoutMs } from './grpc-frames.ts';
 import { HeldBytes } from './held-bytes.ts';
 import type { CallContext, Incoming, Method, Outgoing, Unary } from './transport.ts';
@@ -136,8 +138,8 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
     return this.#over || this.#stream.waitingBytes < this.#peer.options.streamBufferBytesMax;
   }
 
-  writeFramed(frames: Buffer): boolean {
-    if (this.#mayWrite(frames.length)) this.#stream.framed(frames);
+  writeFramed(pieces: readonly Uint8Array[]): boolean {
+    if (this.#mayWrite(lengthOf(pieces))) for (const piece of pieces) this.#stream.framed(piece);
     return this.#over || this.#stream.waitingBytes < this.#peer.options.streamBufferBytesMax;
   }
 

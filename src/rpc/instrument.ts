@@ -6,7 +6,7 @@ import type { Metrics } from '../ops/metrics.ts';
 import type { RpcMeter } from '../ops/rpc-metrics.ts';
 import { declaredMethods } from './codec.ts';
 import { RpcError, toRpcError } from './errors.ts';
-import { sendFramed } from './framed-messages.ts';
+import { lengthOf, sendFramed } from './framed-messages.ts';
 import {
   type BidiStream,
   grpcHeadBytes,
@@ -127,9 +127,9 @@ class CountedOutgoing implements Outgoing {
     return this.#outgoing.write(message);
   }
 
-  writeFramed(frames: Buffer, count: number): boolean {
-    this.#meter.sent(frames.length - count * grpcHeadBytes, count);
-    return sendFramed(this.#outgoing, frames, count);
+  writeFramed(pieces: readonly Uint8Array[], count: number): boolean {
+    this.#meter.sent(lengthOf(pieces) - count * grpcHeadBytes, count);
+    return sendFramed(this.#outgoing, pieces, count);
   }
 
   whenWritable(): Promise<void> {

@@ -32,10 +32,10 @@ export interface Outgoing {
   /** Sends one message. False: the buffer is full; it was taken all the same, but wait for `whenWritable`. */
   write(message: Uint8Array): boolean;
   /**
-   * As `write`, of `count` messages that stand in their frames already, heads of `grpcHeadBytes` included (`framed-messages.ts`). A
-   * transport need not have it.
+   * As `write`, of `count` messages that stand in their frames already, heads of `grpcHeadBytes` included, in pieces that are cut
+   * anywhere (`framed-messages.ts`). A transport need not have it.
    */
-  writeFramed?(frames: Buffer, count: number): boolean;
+  writeFramed?(pieces: readonly Uint8Array[], count: number): boolean;
   /** Resolves when the buffer has drained, or when the stream is over. */
   whenWritable(): Promise<void>;
   /** Ends the stream with status OK. */

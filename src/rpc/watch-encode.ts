@@ -17,7 +17,8 @@ export class EventRun {
   readonly pieces: readonly Uint8Array[];
   /** Of all of them. */
   readonly bytes: number;
-  #whole: Uint8Array | undefined;
+  /** All of them in one piece, once somebody else is shown them as well. */
+  whole: Uint8Array | undefined;
 
   constructor(pieces: readonly Uint8Array[]) {
     this.pieces = pieces;
@@ -28,15 +29,19 @@ export class EventRun {
 
   /** Somebody else is shown it as well: from now on it is one piece, which is copied sooner than many. */
   join(): void {
-    if (this.#whole !== undefined || this.pieces.length < 2) return;
+    if (this.whole !== undefined) return;
+    if (this.pieces.length === 1) {
+      this.whole = this.pieces[0];
+      return;
+    }
     const whole = Buffer.allocUnsafe(this.bytes);
     this.#copy(whole, 0, 0, this.pieces.length);
-    this.#whole = whole;
+    this.whole = whole;
   }
 
   /** Writes the events from the first up to, not including, the second index; returns where they end. */
   put(bytes: Uint8Array, at: number, from: number, to: number): number {
-    const whole = this.#whole;
+    const { whole } = this;
     if (whole === undefined || to - from < this.pieces.length) return this.#copy(bytes, at, from, to);
     return putCopy(bytes, at, whole);
   }
@@ -126,6 +131,9 @@ interface Part {
   readonly fragment: boolean;
 }
 
+/** Shorter ends of a message are copied sooner than they are sent as pieces of their own. */
+const sharedBytesMin = 1024;
+
 const watchIdNumber = 2;
 const fragmentNumber = 7;
 const eventsNumber = 11;
@@ -172,8 +180,10 @@ export class WatchResponses {
   /** All of them, written; undefined: none. */
   take(): FramedMessages | undefined {
     if (this.#parts.length === 0) return undefined;
-    const messages = new FramedMessages(this.#bytes);
-    for (const part of this.#parts) messages.close(putResponse(messages.bytes, messages.at, part));
+    let sharedBytes = 0;
+    for (const part of this.#parts) sharedBytes += sharedOf(part)?.length ?? 0;
+    const messages = new FramedMessages(this.#bytes - sharedBytes);
+    for (const part of this.#parts) putResponse(messages, part);
     this.#parts = [];
     this.#bytes = 0;
     return messages;
@@ -189,9 +199,18 @@ function frameSize({ header, watchId }: ResponseFrame, fragment: boolean): numbe
   return header.length + watchId.length + (fragment ? 2 : 0);
 }
 
-function putResponse(bytes: Uint8Array, start: number, { frame, run, from, to, fragment }: Part): number {
-  let at = putCopy(bytes, start, frame.header);
+/** The events of a response, if they are one piece of memory that is worth more than a copy. */
+function sharedOf({ run, from, to }: Part): Uint8Array | undefined {
+  return run.bytes >= sharedBytesMin && to - from === run.pieces.length ? run.whole : undefined;
+}
+
+function putResponse(messages: FramedMessages, part: Part): void {
+  const { frame, run, from, to, fragment } = part;
+  const { bytes } = messages;
+  let at = putCopy(bytes, messages.at, frame.header);
   at = putCopy(bytes, at, frame.watchId);
   if (fragment) at = putNumberField(bytes, at, fragmentNumber, 1);
-  return run.put(bytes, at, from, to);
+  const shared = sharedOf(part);
+  if (shared !== undefined) messages.closeWith(at, shared);
+  else messages.close(run.put(bytes, at, from, to));
 }

@@ -47,10 +47,9 @@ export class WatchStream implements Sender {
   readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
   readonly #watchers = new Map<bigint, StreamWatcher>();
-  readonly #byWatcher = new Map<Watcher, StreamWatcher>();
   /** Ids of watchers that compaction ended: taken until the caller cancels them too, as in etcd. */
   readonly #compacted = new Set<bigint>();
-  /** Watchers with something to pull, in the order of their turns. */
+  /** Watchers with something to pull, in the order of their turns. While there are any, this stream is blocked or waits for its own. */
   readonly #lagging = new Set<StreamWatcher>();
   /** Pulled and not yet sent. */
   readonly #responses = new WatchResponses();
@@ -96,7 +95,8 @@ export class WatchStream implements Sender {
     const asked = bigintOf(message.watchId);
     const start = numberOf(message.startRevision);
     const spec = watchSpecOf(message);
-    const made = this.#refusalOf(spec, asked, start) ?? hub.watch(spec, (watcher) => this.#wake(watcher));
+    let entry: StreamWatcher | undefined;
+    const made = this.#refusalOf(spec, asked, start) ?? hub.watch(spec, () => this.#wake(entry));
     const refusal = 'type' in made ? refusalText(made) : undefined;
     if (refusal !== undefined) {
       this.#refuse(refusal);
@@ -111,9 +111,8 @@ export class WatchStream implements Sender {
       return;
     }
     const { progressNotify, fragment } = message;
-    const entry = { id, idField: watchIdField(id), watcher: made, progressNotify, fragment, quiet: true };
+    entry = { id, idField: watchIdField(id), watcher: made, progressNotify, fragment, quiet: true };
     this.#watchers.set(id, entry);
-    this.#byWatcher.set(made, entry);
     if (hub.synced(made)) return;
     this.#lagging.add(entry);
     this.#shared.turns.add(this);
@@ -156,7 +155,6 @@ export class WatchStream implements Sender {
   #forget(entry: StreamWatcher): void {
     this.#member.hub.cancel(entry.watcher);
     this.#watchers.delete(entry.id);
-    this.#byWatcher.delete(entry.watcher);
     this.#lagging.delete(entry);
   }
 
@@ -167,29 +165,27 @@ export class WatchStream implements Sender {
   }
 
   /** Called inside a turn of the node: takes a note, and sends after it. */
-  #wake(watcher: Watcher): void {
-    const entry = this.#byWatcher.get(watcher);
+  #wake(entry: StreamWatcher | undefined): void {
     if (entry === undefined || this.#over) return;
+    if (this.#lagging.size === 0 && !this.#blocked) this.#shared.turns.add(this);
     this.#lagging.add(entry);
-    if (!this.#blocked) this.#shared.turns.add(this);
   }
 
   /** Pulls and sends, each watcher in turn, until nobody lags, the caller is slow, or others should have their turn. */
   send(pullsMax: number): number {
     let pulls = 0;
-    for (; pulls < pullsMax && !this.#blocked && !this.#over; pulls++) {
-      const [entry] = this.#lagging;
-      if (entry === undefined) {
-        this.#flush();
-        this.#answerProgress();
-        return pulls;
-      }
+    // Who lags still after its pull comes last, and is met again by this loop.
+    for (const entry of this.#lagging) {
+      if (pulls === pullsMax || this.#blocked || this.#over) break;
+      pulls++;
       this.#lagging.delete(entry);
       this.#pull(entry);
       if (this.#responses.bytes >= flushBytesMin) this.#flush();
     }
     this.#flush();
-    if (!this.#blocked && !this.#over) this.#shared.turns.add(this);
+    if (this.#blocked || this.#over) return pulls;
+    if (this.#lagging.size > 0) this.#shared.turns.add(this);
+    else this.#answerProgress();
     return pulls;
   }
 

@@ -5,6 +5,7 @@
  */
 import { commitNoticeMsMax } from '../../src/base/limits.ts';
 import { plansOf } from '../../src/client/testing/member.ts';
+import { lengthOf } from '../../src/rpc/framed-messages.ts';
 import { MessageReader } from '../../src/rpc/grpc-frames.ts';
 import type { BidiStream, CallContext, Incoming, Outgoing } from '../../src/rpc/transport.ts';
 import { type Counters, noWork } from './counters.ts';
@@ -151,13 +152,10 @@ function openStream(call: BidiStream, wrote: (answers: readonly Uint8Array[]) =>
       wrote([message]);
       return true;
     },
-    writeFramed: (frames) => {
+    writeFramed: (pieces) => {
       const answers: Uint8Array[] = [];
-      new MessageReader(frames.length, { message: (message) => answers.push(message) > 0 }).push(
-        frames,
-        0,
-        frames.length,
-      );
+      const reader = new MessageReader(lengthOf(pieces), { message: (message) => answers.push(message) > 0 });
+      for (const piece of pieces) reader.push(piece, 0, piece.length);
       wrote(answers);
       return true;
     },

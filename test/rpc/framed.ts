@@ -10,9 +10,9 @@ export function sent(messages: FramedMessages): Uint8Array[] {
   const outgoing = { write: (bytes: Uint8Array) => each.push(bytes) > 0 } as unknown as Outgoing;
   expect(messages.send(outgoing)).toBe(true);
   const framed = {
-    writeFramed: (bytes: Uint8Array, count: number) => {
+    writeFramed: (pieces: readonly Uint8Array[], count: number) => {
       expect(count).toBe(each.length);
-      return whole.push(bytes) > 0;
+      return whole.push(...pieces) > 0;
     },
   } as unknown as Outgoing;
   messages.send(framed);

@@ -6,6 +6,7 @@ import { headerField } from '../../src/rpc/header.ts';
 import { halvesOf } from '../../src/rpc/hot/fields.ts';
 import { int64Of } from '../../src/rpc/int64.ts';
 import { wire } from '../../src/rpc/messages.ts';
+import { grpcHeadBytes } from '../../src/rpc/transport.ts';
 import { EventBytes, type ResponseFrame, WatchResponses, watchIdField } from '../../src/rpc/watch-encode.ts';
 import type { EventView } from '../../src/state/history.ts';
 import type { KeyValue } from '../../src/state/outcome.ts';
@@ -88,8 +89,9 @@ function byProtobufjs(what: Drawn, events: readonly EventView[], fragment: boole
 function sentOf(responses: WatchResponses): Uint8Array[] {
   const { bytes } = responses;
   const messages = responses.take();
-  expect(messages?.bytes.length).toBe(bytes);
-  return messages === undefined ? [] : sent(messages);
+  const each = messages === undefined ? [] : sent(messages);
+  expect(each.reduce((sum, { length }) => sum + grpcHeadBytes + length, 0)).toBe(bytes);
+  return each;
 }
 
 const same = (ours: Uint8Array, theirs: Uint8Array, why: string) => expect(Buffer.compare(ours, theirs), why).toBe(0);
