@@ -91,7 +91,7 @@ export class Node {
   turn(monoMs: number): void {
     const nowMs = this.#clock.advance(monoMs);
     this.#awake = false;
-    this.#drain(nowMs);
+    for (const input of this.#queue.take()) this.#take(input, nowMs);
     this.#followLeadership(nowMs);
     this.#duty.promoteSlice();
     this.#askRounds();
@@ -135,10 +135,6 @@ export class Node {
   }
 
   // ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #drain(nowMs: number): void {
-    for (const input of this.#queue.take()) this.#take(input, nowMs);
-  }
 
   #take(input: Input, nowMs: number): void {
     switch (input.type) {

@@ -2,7 +2,6 @@
  * One gRPC call on one HTTP/2 stream: its deadline, its messages in, its messages and its status out. Owns the part of its body that is
  * not read yet, and whether it is over. What is written in one turn leaves together; that is the connection's.
  */
-
 import type { RequestHead } from '../h2/request-head.ts';
 import type { Stream, StreamUser } from '../h2/stream.ts';
 import type { Deadlined, Deadlines } from './deadlines.ts';
@@ -28,8 +27,8 @@ export interface Peer {
   readonly deadlines: Deadlines;
   /** When what is being read arrived, by `performance.now()`. */
   readonly nowMs: number;
-  /** Whether a message of so many bytes may wait for it to take it, or so much of a request for the rest. */
-  mayKeep(bytes: number): boolean;
+  /** Whether so many bytes may wait for it to take them, a message or some pieces; or so much of a request for the rest. */
+  mayKeep(bytes: number, pieces?: number): boolean;
   /** So many bytes more, or fewer, of requests that are not whole are kept. */
   keepsPart(bytes: number): void;
   statusText(message: string): string;
@@ -139,12 +138,12 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
   }
 
   writeFramed(pieces: readonly Uint8Array[]): boolean {
-    if (this.#mayWrite(lengthOf(pieces))) for (const piece of pieces) this.#stream.framed(piece);
+    if (this.#mayWrite(lengthOf(pieces), pieces.length)) for (const piece of pieces) this.#stream.framed(piece);
     return this.#over || this.#stream.waitingBytes < this.#peer.options.streamBufferBytesMax;
   }
 
-  #mayWrite(bytes: number): boolean {
-    if (!this.#over && !this.#peer.mayKeep(bytes)) this.fail(rpcError('tooManyRequests'));
+  #mayWrite(bytes: number, pieces = 1): boolean {
+    if (!this.#over && !this.#peer.mayKeep(bytes, pieces)) this.fail(rpcError('tooManyRequests'));
     return !this.#over;
   }
 
@@ -156,7 +155,6 @@ export class Call implements CallContext, Outgoing, Incoming, StreamUser, Messag
   }
 
   end(): void {
-    if (this.#over) return;
     this.#stream.end(okStatus);
     this.#finish();
   }

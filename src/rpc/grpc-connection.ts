@@ -85,8 +85,8 @@ export class GrpcConnection implements ConnectionHost, Peer {
     return this.#http2.alive;
   }
 
-  mayKeep(bytes: number): boolean {
-    return this.accepted.mayKeep(bytes + waitingMessageBytes);
+  mayKeep(bytes: number, pieces = 1): boolean {
+    return this.accepted.mayKeep(bytes + pieces * waitingMessageBytes);
   }
 
   statusText(message: string): string {

@@ -1,7 +1,8 @@
 /**
  * What was read last out of the history, kept for the next watcher that is to read just the same. Many clients watch one prefix: then
- * there is one search for all of them, and one list of events, which whoever encodes it knows again. Owns that one list. Keeps W7, W8: alike
- * are watchers with one range, one filter and one wish for prev_kv; W9: a compaction may hide a value before, so nothing read earlier counts.
+ * one search does for all of them, and there is one list of events, which whoever encodes it knows again. Owns that one list. Keeps
+ * W7, W8: alike are watchers with one range, one filter and one wish for prev_kv; W9: a compaction may hide what was before, so
+ * nothing read earlier counts.
  */
 import type { EventView } from '../state/history.ts';
 import type { Watcher } from './watcher.ts';
