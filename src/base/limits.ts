@@ -27,6 +27,13 @@ export const decodedBytesMax = 8 * 1024 * 1024;
 /** While each further look at the sockets brings more inputs, a turn waits for the next one: so many looks at most, and so long. */
 export const turnLooksMax = 4;
 export const turnGatherMsMax = 1;
+/**
+ * After an answer of the leader its clients' commands wait for those that will follow it: so long; so many at most; and only if the
+ * answer is no older than this.
+ */
+export const gatherMsMax = 1;
+export const gatherCommandsMax = 64;
+export const gatherFreshMsMax = 4;
 /** Inputs handled in one turn. */
 export const inputsPerTurnMax = 20_000;
 /** Entries kept behind the image's applied index, so that a member a little behind needs no snapshot. */

@@ -63,7 +63,7 @@ export class Node {
     this.#applier = new Applier(this.raft, ports, this.#machine.appliedIndex, options.logTrailingEntriesMax);
     this.#installer = new Installer(this.raft, ports, Number(BigInt.asUintN(32, options.seed)));
     this.#answers = new Answers(member, boot, this.#clients.questions, ports.peers);
-    this.#outbox = new Outbox(member, boot, this.raft, ports.peers);
+    this.#outbox = new Outbox(member, boot, this.raft, ports);
     this.#duty = new Duty(options, this.raft, this.#machine, this.electionTimeoutMs);
   }
 
@@ -102,8 +102,7 @@ export class Node {
     if (ready !== undefined) this.#carryOut(ready, nowMs);
     this.#answer(nowMs);
     if (!this.#installer.installing) this.#applier.flush(this.#machine, nowMs, this.#clients.space.diskLow);
-    const more = this.#queue.length > 0 || this.#duty.pressed || this.#installer.loading;
-    if (more || this.#mayGoOn(ready)) this.#wake();
+    if (this.#queue.length > 0 || this.#duty.pressed || this.#installer.loading || this.#mayGoOn(ready)) this.#wake();
     else this.#duty.sleep(this.#ports);
   }
 
@@ -133,8 +132,6 @@ export class Node {
     this.#awake = true;
     this.#ports.wake();
   }
-
-  // ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #take(input: Input, nowMs: number): void {
     switch (input.type) {
@@ -247,7 +244,7 @@ export class Node {
   #sendOut(nowMs: number): void {
     const { leading } = this.#duty;
     if (leading === undefined) this.#outbox.forward(this.#clients.proposals, this.#clients.questions, nowMs);
-    else this.#outbox.propose(leading, this.#forwards, this.#clients.proposals, this.#duty);
+    else this.#outbox.propose(leading, this.#forwards, this.#clients.proposals, this.#duty, nowMs);
   }
 
   #carryOut(ready: Ready, nowMs: number): void {
@@ -272,6 +269,7 @@ export class Node {
     if (newTerm) this.#clients.proposals.termApplied(entry.term, nowMs);
     for (const { origin, command, outcome } of applied) {
       this.#duty.commandApplied(command);
+      this.#outbox.applied(origin);
       this.#clients.proposals.settle(origin, outcome);
       if (outcome.ok) this.#clients.space.applied(command, this.#machine, nowMs);
     }
@@ -283,6 +281,7 @@ export class Node {
   #answer(nowMs: number): void {
     this.#answers.unavailable(this.#duty.follow(nowMs), this.raft.term, nowMs);
     this.#clients.applied(this.#machine, this.#applier.imageIndex);
+    this.#outbox.answered(this.#forwards, this.#clients.proposals, nowMs);
     this.#duty.applied(this.#machine.appliedIndex);
     this.#answers.send(this.#duty.takeAnswers(), this.raft.term);
   }

@@ -5,11 +5,12 @@
 import { dutyEntryBytesMax, entryPayloadBytesMax } from '../base/limits.ts';
 import type { Raft } from '../raft/raft.ts';
 import { encodeCommand, packCommands } from '../state/codec.ts';
-import type { Command } from '../state/command.ts';
+import type { Command, Origin } from '../state/command.ts';
 import { type MemberId, NO_MEMBER, type Term } from '../store/entry.ts';
 import type { Duty } from './duty.ts';
 import type { Forwards } from './forwards.ts';
-import type { PeersPort } from './ports.ts';
+import { Gathering } from './gathering.ts';
+import type { PeersPort, Ports } from './ports.ts';
 import type { Proposals } from './proposals.ts';
 import type { Questions } from './questions.ts';
 
@@ -27,22 +28,41 @@ export class Outbox {
   readonly #peers: PeersPort;
   /** Grows within a boot: the leader takes each batch once. */
   #batch = 0;
+  /** Of the turn: clients' commands that were applied. */
+  #applied = 0;
+  readonly #gathering: Gathering;
 
-  constructor(member: MemberId, boot: number, raft: Raft, peers: PeersPort) {
+  constructor(member: MemberId, boot: number, raft: Raft, ports: Pick<Ports, 'peers' | 'wakeIn'>) {
+    this.#gathering = new Gathering(ports);
     this.#member = member;
     this.#boot = boot;
     this.#raft = raft;
-    this.#peers = peers;
+    this.#peers = ports.peers;
   }
 
   /** The leader's proposals of a turn: followers' commands, our own clients', and last what it decides itself. */
-  propose(leading: Term, forwards: Forwards, proposals: Proposals, duty: Duty): void {
-    forwards.proposed(this.#proposeAll(forwards.queued(), duty));
-    proposals.aim(this.#proposeAll(proposals.held(), duty), leading);
+  propose(leading: Term, forwards: Forwards, proposals: Proposals, duty: Duty, nowMs: number): void {
+    const waiting = forwards.queued().length + proposals.held().length;
+    if (waiting > 0 && this.#gathering.mayGo(waiting, nowMs)) {
+      forwards.proposed(this.#proposeAll(forwards.queued(), duty));
+      proposals.aim(this.#proposeAll(proposals.held(), duty), leading);
+    }
     const origin = { member: this.#member, boot: this.#boot, seq: 0 };
     const decided = duty.decide().map((command) => ({ command, encoded: encodeCommand({ origin, command }) }));
     const proposed = this.#proposeAll(decided, duty, dutyEntryBytesMax);
     for (const { command } of decided.slice(proposed)) duty.undecided(command);
+  }
+
+  /** A command was applied; those of clients have one who may ask again. */
+  applied({ seq }: Origin): void {
+    if (seq !== 0) this.#applied++;
+  }
+
+  /** All that the turn applied is; the leader takes note of it. */
+  answered(forwards: Forwards, proposals: Proposals, nowMs: number): void {
+    if (this.#applied === 0) return;
+    this.#gathering.answered(this.#applied, forwards.queued().length + proposals.held().length, nowMs);
+    this.#applied = 0;
   }
 
   /** A follower's clients: the commands of the turn in as few messages as fit, all questions in another. */

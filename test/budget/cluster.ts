@@ -3,7 +3,7 @@
  * each member that has something to do takes one turn. No time passes unless the test says so, so nothing beats, and the same work
  * is the same count on every machine, however slow.
  */
-import { commitNoticeMsMax } from '../../src/base/limits.ts';
+import { commitNoticeMsMax, gatherFreshMsMax } from '../../src/base/limits.ts';
 import { plansOf } from '../../src/client/testing/member.ts';
 import { lengthOf } from '../../src/rpc/framed-messages.ts';
 import { MessageReader } from '../../src/rpc/grpc-frames.ts';
@@ -62,7 +62,7 @@ export class CountedCluster {
     return this.members.find((member) => member !== leader) as CountedMember;
   }
 
-  /** Pumps until nothing is left to do. */
+  /** Pumps until nothing is left to do, and lets so much time pass that nobody waits for those who were answered before. */
   async settle(): Promise<void> {
     for (let round = 0, idle = 0; idle < idleRounds; round++) {
       if (round > roundsMax) throw new Error('work that does not end');
@@ -72,6 +72,7 @@ export class CountedCluster {
       const turns = this.members.map((member) => member.turn(this.#nowMs));
       idle = turns.includes(true) ? 0 : idle + 1;
     }
+    this.#nowMs += gatherFreshMsMax + 1;
   }
 
   /** Lets so much time pass that images are written; leases are to live longer. The turns that it takes are nobody's work. */

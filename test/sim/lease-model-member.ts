@@ -53,6 +53,9 @@ export class ModelMember {
     const raft = this.raft as unknown as Raft;
     // No election timeout on top of deadlines: it is a courtesy that no promise may rest on.
     this.duty = new Duty(options, raft, this.machine, 0);
-    this.outbox = new Outbox(id, 1, raft, { send: (_to, message) => void this.sent.push(message) });
+    this.outbox = new Outbox(id, 1, raft, {
+      peers: { send: (_to, message) => void this.sent.push(message) },
+      wakeIn: () => {},
+    });
   }
 }

@@ -112,7 +112,7 @@ export class LeaseModel {
   propose(leader: ModelMember, command: Command): void {
     const proposals = new Proposals(leader.id, ++this.#seq, 1_000);
     proposals.submit(command, 1_000, () => undefined, leader.clock.nowMs);
-    leader.outbox.propose(leader.raft.term, new Forwards(), proposals, silent(leader));
+    leader.outbox.propose(leader.raft.term, new Forwards(), proposals, silent(leader), leader.clock.nowMs);
     if (command.type === 'revoke') leader.duty.proposed(command);
   }
 
@@ -124,7 +124,13 @@ export class LeaseModel {
       leader.outbox.forward(new Proposals(leader.id, 1, 1_000), new Questions(1_000), leader.clock.nowMs);
       return;
     }
-    leader.outbox.propose(leader.raft.term, leader.forwards, new Proposals(leader.id, 1, 1_000), leader.duty);
+    leader.outbox.propose(
+      leader.raft.term,
+      leader.forwards,
+      new Proposals(leader.id, 1, 1_000),
+      leader.duty,
+      leader.clock.nowMs,
+    );
   }
 
   /** What `from` forwarded arrives at `to`. */
