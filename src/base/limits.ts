@@ -38,8 +38,8 @@ export const gatherFreshMsMax = 4;
 export const inputsPerTurnMax = 20_000;
 /** Entries kept behind the image's applied index, so that a member a little behind needs no snapshot. */
 export const logTrailingEntriesMax = 10_000;
-/** And no more than this many bytes of them. */
-export const logTrailingBytesMax = 64 * 1024 * 1024;
+/** And no more than this many bytes of them: all members keep them in memory, and read them when they start. */
+export const logTrailingBytesMax = 16 * 1024 * 1024;
 /** Log that a member keeps while its image is lost and none has come: payload bytes, and entries. */
 export const logWaitingBytesMax = 256 * 1024 * 1024;
 export const logWaitingEntriesMax = 1_000_000;

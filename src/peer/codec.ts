@@ -4,6 +4,7 @@
  * value: no input makes this file throw. Entry payloads are copied once at most between socket and log.
  */
 import { unreachable } from '../base/assert.ts';
+import { longLivedBytes } from '../base/bytes.ts';
 import type { ForwardAnswers, ForwardRefused, LeaseAnswer, LeaseQuestion, PeerMessage } from '../node/peer-message.ts';
 import type { Entry, EntryKind } from '../store/entry.ts';
 import { ByteReader } from './byte-reader.ts';
@@ -177,11 +178,17 @@ export function decodePeerMessage(body: Buffer, owned: boolean): DecodedMessage 
   const type = types[body[0] ?? 0];
   if (type === undefined) return { ok: false, why: 'unknown message type' };
   const carriesPayloads = type === 'append' || type === 'forwardCommands';
-  const reader = new ByteReader(carriesPayloads && !owned ? Buffer.from(body) : body);
+  const reader = new ByteReader(carriesPayloads && !owned ? kept(body) : body);
   reader.u8();
   const message = readMessage(reader, type);
   if (!reader.finished) return { ok: false, why: `malformed ${type}` };
   return { ok: true, message };
+}
+
+function kept(body: Buffer): Buffer {
+  const copy = longLivedBytes(body.length);
+  body.copy(copy);
+  return copy;
 }
 
 function readMessage(reader: ByteReader, type: PeerMessage['type']): PeerMessage {

@@ -6,6 +6,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
+import { longLivedBytes } from '../base/bytes.ts';
 import { peerFrameBytesMax } from '../base/limits.ts';
 import { ByteWriter } from './byte-writer.ts';
 
@@ -177,7 +178,7 @@ export class FrameParser {
       if (inFirst === total) this.#dropChunks(1, 0);
       return view;
     }
-    const joined = Buffer.allocUnsafe(total);
+    const joined = longLivedBytes(total);
     let filled = first.copy(joined, 0, this.#at);
     let used = 1;
     while (filled < total) {

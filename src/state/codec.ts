@@ -8,7 +8,7 @@
  *     entry    format u8, then for each command its length u32 and its bytes
  */
 import { assert } from '../base/assert.ts';
-import { asBuffer } from '../base/bytes.ts';
+import { asBuffer, longLivedBytes } from '../base/bytes.ts';
 import { Cursor, Fields, MalformedCommand } from './codec-fields.ts';
 import { readCommand, readTexts, writeCommand, writeTexts } from './codec-tuple.ts';
 import { TupleWriter } from './codec-writer.ts';
@@ -53,7 +53,8 @@ export function peekOrigin(encoded: Uint8Array): Origin | undefined {
 export function packCommands(encoded: readonly Uint8Array[]): Uint8Array {
   let size = 1;
   for (const bytes of encoded) size += LENGTH_BYTES + bytes.length;
-  const payload = Buffer.allocUnsafe(size);
+  // The log keeps it.
+  const payload = longLivedBytes(size);
   payload[0] = ENTRY_FORMAT;
   let at = 1;
   for (const bytes of encoded) {
