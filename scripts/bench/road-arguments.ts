@@ -13,6 +13,7 @@ export const roads = [
   'failover-term',
   'expiry-lag',
   'keep-alive-cost',
+  'soak',
 ] as const;
 export type Road = (typeof roads)[number];
 
@@ -62,7 +63,8 @@ Starts members as processes on free loopback ports, each road on fresh ones, and
   failover-term    the same with SIGTERM
   expiry-lag       leases that fall due one by one, and nothing else: how late each is seen to be gone
   keep-alive-cost  what a renewal costs the members with 1,000, 10,000, 100,000 and 1,000,000 leases
-  absolute         all that something is wanted of: the four above, mass-expiry and hold
+  soak             grants, renewals, and members that stand still for less than an election timeout: that nobody is elected
+  absolute         all that something is wanted of but the soak: the four before it, mass-expiry and hold
                                                                     (default: short and mass-expiry)
 
   --rounds=N    of failover-kill and failover-term                  (default 20)
@@ -72,7 +74,7 @@ Starts members as processes on free loopback ports, each road on fresh ones, and
   --members=N   1, 3 or 5                                           (default 3)
   --ttl=S       of mass-expiry. Granting and renewing all must fit in half of it   (default 100)
                 Of client-hold                                    (default 60)
-  --minutes=N   of client-hold                                    (default 10)
+  --minutes=N   of client-hold and soak                           (default 10)
   --renew=HOW   of client-hold: batch, etcd (one lease a message) or both, one after the other   (default both)
   --api=A       of client-hold: lease or keepAlive                (default lease)
   --target=T    of client-hold: leasehold, or etcd, a real one    (default leasehold)

@@ -11,6 +11,7 @@ import { renewals } from './renewals.ts';
 import type { RoadOptions } from './road-arguments.ts';
 import { type Check, markdownOf, print, printChecks, progress, type Row } from './row.ts';
 import { short } from './short.ts';
+import { soak } from './soak.ts';
 import { unary } from './unary.ts';
 import { watchFanout } from './watch-fanout.ts';
 
@@ -42,6 +43,7 @@ export async function measureRoads(options: RoadOptions): Promise<boolean> {
       else if (road === 'failover-term') found(await failover(cluster, 'SIGTERM', options.rounds));
       else if (road === 'expiry-lag') found(await expiryLag(cluster, leases ?? 300));
       else if (road === 'keep-alive-cost') await keepAliveCost(cluster, sizesUpTo(leases ?? 1_000_000), seconds, found);
+      else if (road === 'soak') found(await soak(cluster, options.minutes));
       else if (road === 'hold') found(await hold(cluster, leases ?? 1_000_000));
       else found(await massExpiry(cluster, { leases: leases ?? 100_000, ttlSeconds }));
     });
