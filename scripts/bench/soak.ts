@@ -1,6 +1,7 @@
 /**
- * No false election: for minutes clients of all members grant at a steady rate and others renew as fast as they can, while a member, the
- * leader every other time, stands still now and then for less than an election timeout. The term is to stay what it was, and no call to fail.
+ * No false election: for minutes clients of all members grant at a steady rate and others renew as fast as they can, while a member,
+ * the leader every other time, stands still now and then for less than an election timeout. The term is to stay what it was, and no
+ * call to fail.
  */
 import { metric, type ProcessCluster, pause } from '../../test/cluster/processes.ts';
 import { LoadProcess } from './load/load.ts';

@@ -35,13 +35,10 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 /** The empty byte array; shared, as it has nothing to change. */
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
-/** Smaller pieces share memory with others, which costs less than memory of their own. */
-const ownBytesMin = 1024;
-
 /**
  * Memory for something that is kept long after what was made beside it: not part of Node's shared slabs of 8 KiB, each of which would stay
  * as long as it does. Not cleared.
  */
 export function longLivedBytes(count: number): Buffer {
-  return count < ownBytesMin ? Buffer.allocUnsafe(count) : Buffer.allocUnsafeSlow(count);
+  return Buffer.allocUnsafeSlow(count);
 }

@@ -28,10 +28,11 @@ export const decodedBytesMax = 8 * 1024 * 1024;
 export const turnLooksMax = 4;
 export const turnGatherMsMax = 1;
 /**
- * After an answer of the leader its clients' commands wait for those that will follow it: so long; so many at most; and only if the
- * answer is no older than this.
+ * After an answer of the leader its clients' commands wait for those that will follow it: so long, and for so many turns, as clocks may
+ * stand still; so many at most; and only if the answer is no older than this.
  */
 export const gatherMsMax = 1;
+export const gatherTurnsMax = 100;
 export const gatherCommandsMax = 64;
 export const gatherFreshMsMax = 4;
 /** Inputs handled in one turn. */
@@ -39,7 +40,7 @@ export const inputsPerTurnMax = 20_000;
 /** Entries kept behind the image's applied index, so that a member a little behind needs no snapshot. */
 export const logTrailingEntriesMax = 10_000;
 /** And no more than this many bytes of them: all members keep them in memory, and read them when they start. */
-export const logTrailingBytesMax = 16 * 1024 * 1024;
+export const logTrailingBytesMax = 24 * 1024 * 1024;
 /** Log that a member keeps while its image is lost and none has come: payload bytes, and entries. */
 export const logWaitingBytesMax = 256 * 1024 * 1024;
 export const logWaitingEntriesMax = 1_000_000;
@@ -171,6 +172,8 @@ export const watchPullsPerTurnMax = 64;
 /** How often idle watchers that want it are told how far they are, unless a flag says otherwise; and the least that may be asked. */
 export const watchProgressMsDefault = 600_000;
 export const watchProgressMsMin = 100;
+/** A longer run of events is read and encoded for each watcher by itself, as the last run is kept until there is another. */
+export const watchRunBytesMax = 1024 * 1024;
 /** Bytes of encoded events that are kept for the next watcher who sees them. */
 export const watchEventBytesKeptMax = 8 * 1024 * 1024;
 /** Received beyond the largest request that may enter the log: room to say "too large" in etcd's words. */
@@ -244,7 +247,7 @@ export const snapshotRetryMs = 500;
 export const snapshotStageBytesMax = 4 * 1024 * 1024;
 /**
  * Free bytes of the disk kept back for deletes, revokes and expiry. In it fit, at once: the log's next segment (16 MiB), the image's
- * write under way and the next one (some 4 MiB each), and the tables that LevelDB writes before it deletes those they replace (26 MiB).
+ * write under way and the next one (some 1 MiB each), and the tables that LevelDB writes before it deletes those they replace (26 MiB).
  */
 export const diskReserveBytes = 64 * 1024 * 1024;
 /**

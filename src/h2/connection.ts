@@ -10,7 +10,7 @@ import type { FrameWriter } from './frame-writer.ts';
 import { HeaderBlocks } from './header-blocks.ts';
 import type { RequestHead } from './request-head.ts';
 import type { Stream } from './stream.ts';
-import type { StreamRoom } from './stream-room.ts';
+import type { StreamShare } from './stream-room.ts';
 import { Streams, type StreamsHost } from './streams.ts';
 import {
   ConnectionFault,
@@ -46,8 +46,8 @@ export class Connection implements FrameSink, StreamsHost {
   /** Our last ping was answered. */
   alive = true;
 
-  /** `streamsMax` of its own; `room` for those of all connections. */
-  constructor(host: ConnectionHost, streamsMax: number, room: StreamRoom) {
+  /** `streamsMax` of its own; `room` for those of all connections from its address. */
+  constructor(host: ConnectionHost, streamsMax: number, room: StreamShare) {
     this.#host = host;
     this.#streams = new Streams(this, streamsMax, room, this.#control, this.#floods);
     this.#control.open(streamsMax);

@@ -1,6 +1,7 @@
 /**
  * Writes frames one behind the other into one piece of memory, which is used again and again: all that a connection says in a turn
- * leaves in one write. Owns that memory; who writes asks for `room` first, or reserves some.
+ * leaves in one write. Owns that memory, until it is left (`part`) to a socket that has not taken all of it; who writes asks for `room`
+ * first, or reserves some.
  */
 import { frameHeadBytes, frameTypes } from './words.ts';
 

@@ -22,6 +22,8 @@ export class RequestHead implements FieldSink {
   #authority = false;
   #bytes = 0;
   readonly #fields: HeaderField[] = [];
+  /** Open streams that have it. */
+  streams = 0;
 
   /** As HPACK counts them. */
   get bytes(): number {

@@ -6,6 +6,7 @@
 import { waitingMessageBytes } from '../base/limits.ts';
 import type { AnswerHeads, EndStatus } from './answer-heads.ts';
 import type { FrameWriter } from './frame-writer.ts';
+import type { KeptHead } from './stream-room.ts';
 import { frameHeadBytes, framePayloadBytesMax, frameTypes } from './words.ts';
 
 /** Who serves the stream. */
@@ -49,7 +50,7 @@ export const writeRoomBytes = framePayloadBytesMax + 3 * frameHeadBytes + 6 * 10
 export class Stream {
   readonly id: number;
   /** Of its request's head, which is kept as long as it is. */
-  readonly headBytes: number;
+  readonly head: KeptHead;
   readonly #home: StreamHome;
   user: StreamUser | undefined;
   /** What the client may still send, and what we may; the latter may fall below zero when settings change. */
@@ -79,10 +80,10 @@ export class Stream {
   #end: EndStatus | undefined;
   #httpStatus = 0;
 
-  constructor(id: number, home: StreamHome, headBytes: number, receiveWindow: number, sendWindow: number) {
+  constructor(id: number, home: StreamHome, head: KeptHead, receiveWindow: number, sendWindow: number) {
     this.id = id;
     this.#home = home;
-    this.headBytes = headBytes;
+    this.head = head;
     this.receiveWindow = receiveWindow;
     this.sendWindow = sendWindow;
   }

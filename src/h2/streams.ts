@@ -8,7 +8,7 @@ import type { Floods } from './floods.ts';
 import type { RequestHead } from './request-head.ts';
 import { SendQueue } from './send-queue.ts';
 import { Stream, type StreamHome } from './stream.ts';
-import type { StreamRoom } from './stream-room.ts';
+import type { StreamShare } from './stream-room.ts';
 import { ConnectionFault, errorCodes, flags, int31Max, windowBytesDefault } from './words.ts';
 
 /** Who serves the calls of a connection. */
@@ -26,7 +26,7 @@ export interface StreamsHost {
 export class Streams implements StreamHome {
   readonly #host: StreamsHost;
   readonly #max: number;
-  readonly #room: StreamRoom;
+  readonly #room: StreamShare;
   readonly #control: ControlFrames;
   readonly #floods: Floods;
   readonly #open = new Map<number, Stream>();
@@ -45,7 +45,7 @@ export class Streams implements StreamHome {
   /** Bytes of answers that are not in a frame yet. */
   keptBytes = 0;
 
-  constructor(host: StreamsHost, max: number, room: StreamRoom, control: ControlFrames, floods: Floods) {
+  constructor(host: StreamsHost, max: number, room: StreamShare, control: ControlFrames, floods: Floods) {
     this.#host = host;
     this.#max = max;
     this.#room = room;
@@ -204,9 +204,9 @@ export class Streams implements StreamHome {
     this.lastServed = id;
     if (head.tooLarge) this.#refuse(id, errorCodes.enhanceYourCalm);
     else if (!head.wellFormed || (ends && (head.contentLength ?? 0) > 0)) this.#refuse(id, errorCodes.protocol);
-    else if (this.#open.size >= this.#max || !this.#room.enter(head.bytes)) this.#refuse(id, errorCodes.refusedStream);
+    else if (this.#open.size >= this.#max || !this.#room.enter(head)) this.#refuse(id, errorCodes.refusedStream);
     else {
-      const stream = new Stream(id, this, head.bytes, streamWindowBytes, this.#firstWindow);
+      const stream = new Stream(id, this, head, streamWindowBytes, this.#firstWindow);
       stream.bodyLeft = head.contentLength;
       this.#open.set(id, stream);
       this.#host.called(stream, head);
@@ -250,7 +250,7 @@ export class Streams implements StreamHome {
 
   #forget(stream: Stream, gone: boolean): void {
     if (!this.#open.delete(stream.id)) return;
-    this.#room.leave(stream.headBytes);
+    this.#room.leave(stream.head);
     this.#tookOfAll(stream.untakenBytes);
     stream.drop();
     if (gone && stream.queued) this.queue.gone();

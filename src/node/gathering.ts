@@ -5,7 +5,7 @@
  * more of them than make an entry worth its cost. A lone client never waits: it is all that is expected. Owns that rule (decision 0026);
  * what the leader decides itself does not wait.
  */
-import { gatherCommandsMax, gatherFreshMsMax, gatherMsMax } from '../base/limits.ts';
+import { gatherCommandsMax, gatherFreshMsMax, gatherMsMax, gatherTurnsMax } from '../base/limits.ts';
 import type { Ports } from './ports.ts';
 
 /** How much one wait says about the next. */
@@ -23,6 +23,8 @@ export class Gathering {
   #tries = true;
   /** The first command waits since then; undefined: none does. */
   #sinceMs: number | undefined;
+  /** Turns in which it did. */
+  #turns = 0;
 
   constructor(ports: Pick<Ports, 'wakeIn'>) {
     this.#ports = ports;
@@ -43,11 +45,12 @@ export class Gathering {
       this.#sinceMs = nowMs;
     }
     const leftMs = this.#sinceMs + gatherMsMax - nowMs;
-    if (!all && leftMs > 0) {
+    if (!all && leftMs > 0 && ++this.#turns < gatherTurnsMax) {
       this.#ports.wakeIn(leftMs);
       return false;
     }
     this.#sinceMs = undefined;
+    this.#turns = 0;
     this.#sufficed += lately * ((all ? 1 : 0) - this.#sufficed);
     return true;
   }

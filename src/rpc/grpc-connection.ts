@@ -4,18 +4,18 @@
  */
 import type { Socket } from 'node:net';
 import { grpcGoodbyeMsMax, statusTextCrampedBytesMax, waitingMessageBytes } from '../base/limits.ts';
-import { Connection, type ConnectionHost } from '../h2/connection.ts';
+import { Connection, type ConnectionHost, writerBytes } from '../h2/connection.ts';
 import type { FrameWriter } from '../h2/frame-writer.ts';
 import type { RequestHead } from '../h2/request-head.ts';
 import type { Stream } from '../h2/stream.ts';
-import type { StreamRoom } from '../h2/stream-room.ts';
+import type { StreamRoom, StreamShare } from '../h2/stream-room.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Call, CallOptions, Peer } from './grpc-call.ts';
 import { statusText } from './grpc-frames.ts';
 import type { AcceptedConnection } from './protocol-server.ts';
 
 /** A smaller piece is copied sooner than it is lent, and might hold up far more memory than itself. */
-const lentBytesMin = 4 * 1024;
+const lentBytesMin = writerBytes / 4;
 
 /** What connections share. */
 export interface GrpcHost {
@@ -32,6 +32,7 @@ export class GrpcConnection implements ConnectionHost, Peer {
   readonly #host: GrpcHost;
   readonly #socket: Socket;
   readonly #http2: Connection;
+  readonly #room: StreamShare;
   #name: string | undefined;
   /** Calls whose request is here, of the chunk that is being read. */
   #asked: Call[] = [];
@@ -52,7 +53,8 @@ export class GrpcConnection implements ConnectionHost, Peer {
     this.nowMs = performance.now();
     this.pingedMs = this.nowMs;
     this.idleSinceMs = this.nowMs;
-    this.#http2 = new Connection(this, host.options.streamsPerConnectionMax, host.room);
+    this.#room = host.room.share(accepted.socket.remoteAddress ?? '');
+    this.#http2 = new Connection(this, host.options.streamsPerConnectionMax, this.#room);
     accepted.keepsBy(() => this.#http2.keptBytes + this.#socket.writableLength + this.#lentBytes + this.#partBytes);
   }
 
@@ -128,6 +130,7 @@ export class GrpcConnection implements ConnectionHost, Peer {
 
   lost(): void {
     this.#http2.lost();
+    this.#room.close();
   }
 
   /** Writes what there is to send, unless the kernel has not taken so much of what it was given before; then when it has. */
@@ -135,7 +138,8 @@ export class GrpcConnection implements ConnectionHost, Peer {
     this.#sendable = false;
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) return;
-    for (let more = true; more && socket.writableLength < socketBytesMax; ) {
+    // Our own count of what is kept may cut it meanwhile.
+    for (let more = true; more && !socket.destroyed && socket.writableLength < socketBytesMax; ) {
       more = this.#http2.write(writer);
       if (writer.length > 0) this.#write(writer);
     }

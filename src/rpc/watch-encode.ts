@@ -1,10 +1,10 @@
 /**
  * Watch responses that carry events, written by hand in proto3's wire format: an event is encoded once and its bytes are shared by all
  * watchers that see it; the header is made once a revision, the watch id once a watcher (`wire.WatchResponse` writes all responses
- * without events). All responses of a stream and turn are one buffer. A property test holds these bytes to those of protobufjs. Keeps
- * W12: what is kept for sharing is bounded.
+ * without events). All responses of a stream and turn go out together; a run of events that several watchers see is one piece for all
+ * of them. A property test holds these bytes to those of protobufjs. Keeps W12: what is kept for sharing is bounded.
  */
-import { watchEventBytesKeptMax } from '../base/limits.ts';
+import { watchEventBytesKeptMax, watchRunBytesMax } from '../base/limits.ts';
 import type { EventView } from '../state/history.ts';
 import { FramedMessages } from './framed-messages.ts';
 import { halvesFieldSize, halvesOf, putCopy, putHalvesField, putNumberField } from './hot/fields.ts';
@@ -53,6 +53,8 @@ export class EventRun {
   }
 }
 
+const noEvents = new EventRun([]);
+
 /** What was encoded, for those who are shown the same. One for all streams of a member. */
 export class EventBytes {
   readonly #keptMax: number;
@@ -60,7 +62,7 @@ export class EventBytes {
   #keptBytes = 0;
   #encoded = 0;
   #lastEvents: readonly EventView[] | undefined;
-  #lastRun = new EventRun([]);
+  #lastRun = noEvents;
 
   constructor(keptMax = watchEventBytesKeptMax) {
     this.#keptMax = keptMax;
@@ -78,12 +80,15 @@ export class EventBytes {
 
   /** The events of a pull; watchers whom the hub gave the same list share all of it. */
   run(events: readonly EventView[]): EventRun {
-    if (events === this.#lastEvents) this.#lastRun.join();
-    else {
-      this.#lastEvents = events;
-      this.#lastRun = new EventRun(events.map((event) => this.#of(event)));
+    if (events === this.#lastEvents) {
+      this.#lastRun.join();
+      return this.#lastRun;
     }
-    return this.#lastRun;
+    const run = new EventRun(events.map((event) => this.#of(event)));
+    const keeps = run.bytes <= watchRunBytesMax;
+    this.#lastEvents = keeps ? events : undefined;
+    this.#lastRun = keeps ? run : noEvents;
+    return run;
   }
 
   #of(event: EventView): Uint8Array {

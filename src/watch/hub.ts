@@ -6,7 +6,7 @@
  * news concern is woken.
  */
 import { assert } from '../base/assert.ts';
-import { watchersMax, watchRevisionsPerPullMax } from '../base/limits.ts';
+import { watchersMax, watchRevisionsPerPullMax, watchRunBytesMax } from '../base/limits.ts';
 import type { EventView } from '../state/history.ts';
 import { LastRead, type Read } from './last-read.ts';
 import { Ranges } from './ranges.ts';
@@ -164,7 +164,8 @@ export class Hub {
       }
     }
     const read = { events, next };
-    this.#lastRead.keep(watcher, last, bytesMax, compactRevision, read);
+    if (bytes <= watchRunBytesMax) this.#lastRead.keep(watcher, last, bytesMax, compactRevision, read);
+    else this.#lastRead.forget();
     return read;
   }
 

@@ -2,7 +2,7 @@
  * What was read last out of the history, kept for the next watcher that is to read just the same. Many clients watch one prefix: then
  * one search does for all of them, and there is one list of events, which whoever encodes it knows again. Owns that one list. Keeps
  * W7, W8: alike are watchers with one range, one filter and one wish for prev_kv; W9: a compaction may hide what was before, so
- * nothing read earlier counts.
+ * nothing read earlier counts; W12: only a short list is kept (`watchRunBytesMax`).
  */
 import type { EventView } from '../state/history.ts';
 import type { Watcher } from './watcher.ts';

@@ -226,7 +226,7 @@ describe('calls', () => {
 
 describe('streams of all connections', () => {
   test('beyond their limit they are refused, and may come when one has ended, however it did', () => {
-    const room = new StreamRoom(3, 2 ** 30);
+    const room = new StreamRoom(3, 2 ** 30, 1);
     const [one, other] = [H2Peer.settled(100, room), H2Peer.settled(100, room)];
     one.send(headers(1), headers(3, true));
     other.send(headers(1), headers(3));
@@ -243,8 +243,8 @@ describe('streams of all connections', () => {
 
   test('the limit itself, and that of their heads', () => {
     const room = new StreamRoom(streamsMax, streamHeadsBytesMax);
-    const peers = Array.from({ length: streamsMax / streamsPerConnectionMax }, () =>
-      H2Peer.settled(streamsPerConnectionMax, room),
+    const peers = Array.from({ length: streamsMax / streamsPerConnectionMax }, (_, at) =>
+      H2Peer.settled(streamsPerConnectionMax, room, String(at)),
     );
     const heads = Array.from({ length: streamsPerConnectionMax }, (_, at) => headers(2 * at + 1));
     for (const peer of peers) peer.send(...heads);
@@ -261,7 +261,36 @@ describe('streams of all connections', () => {
       late.send(long);
     }
     expect([room.streams, late.resets[1]?.[1]]).toEqual([late.calls.length, codes.refused]);
-    expect(room.headBytes).toBeGreaterThan(streamHeadsBytesMax - headerListBytesMax);
+    expect(room.headBytes).toBeGreaterThan(streamHeadsBytesMax / 2 - headerListBytesMax);
+  });
+
+  test('one address has half of them; others find theirs, and a head that streams share counts once', () => {
+    const room = new StreamRoom(8, 100_000);
+    const [one, again] = [H2Peer.settled(100, room, 'a'), H2Peer.settled(100, room, 'a')];
+    one.send(headers(1), headers(3));
+    // Both requests were sent in the same bytes, which bring the same head.
+    const { headBytes } = room;
+    one.send(headers(5));
+    expect(room.headBytes).toBe(headBytes);
+    again.send(headers(1), headers(3));
+    expect(again.resets).toEqual([[3, codes.refused]]);
+    const other = H2Peer.settled(100, room, 'b');
+    other.send(headers(1), headers(3), headers(5), headers(7), headers(9));
+    expect([other.resets, room.streams]).toEqual([[[9, codes.refused]], 8]);
+    one.send(reset(1), reset(3));
+    expect(room.headBytes).toBeGreaterThan(headBytes);
+    for (const peer of [one, again, other]) peer.connection.lost();
+    expect([room.streams, room.headBytes]).toEqual([0, 0]);
+  });
+
+  test('an address is forgotten with its last connection', () => {
+    const room = new StreamRoom(8, 100_000);
+    const [one, again] = [room.share('a'), room.share('a')];
+    expect(again).toBe(one);
+    one.close();
+    expect(room.addresses).toBe(1);
+    again.close();
+    expect(room.addresses).toBe(0);
   });
 });
 

@@ -110,13 +110,13 @@ export class H2Peer implements ConnectionHost {
   idles = 0;
   onCall: (call: ToyCall) => void = () => {};
 
-  constructor(streamsMax = 100, room = new StreamRoom(streamsMax, 2 ** 30)) {
-    this.connection = new Connection(this, streamsMax, room);
+  constructor(streamsMax = 100, room = new StreamRoom(streamsMax, 2 ** 30, 1), address = 'one') {
+    this.connection = new Connection(this, streamsMax, room.share(address));
   }
 
   /** One that has said hello and was heard. */
-  static settled(streamsMax = 100, room?: StreamRoom): H2Peer {
-    const peer = new H2Peer(streamsMax, room);
+  static settled(streamsMax = 100, room?: StreamRoom, address?: string): H2Peer {
+    const peer = new H2Peer(streamsMax, room, address);
     peer.send(preface, emptySettings);
     peer.heard.length = 0;
     return peer;

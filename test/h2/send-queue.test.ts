@@ -25,7 +25,13 @@ test.each([true, false])(
       lingering() {},
       idle() {},
     };
-    const streams = new Streams(host, 100, new StreamRoom(100, 100_000), new ControlFrames(), new Floods());
+    const streams = new Streams(
+      host,
+      100,
+      new StreamRoom(100, 100_000).share('one'),
+      new ControlFrames(),
+      new Floods(),
+    );
     const out = new FrameWriter(1024 * 1024);
     const ask = (id: number, bytes: number): void => {
       streams.onHead(head, id, true);

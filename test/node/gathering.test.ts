@@ -1,6 +1,6 @@
 /** How long clients' commands wait for each other. */
 import { beforeEach, expect, test } from 'vitest';
-import { gatherCommandsMax, gatherFreshMsMax, gatherMsMax } from '../../src/base/limits.ts';
+import { gatherCommandsMax, gatherFreshMsMax, gatherMsMax, gatherTurnsMax } from '../../src/base/limits.ts';
 import { Gathering } from '../../src/node/gathering.ts';
 
 let alarms: number[] = [];
@@ -39,6 +39,13 @@ test('but no longer than the moment, from the first of them on', () => {
   expect(gathering.mayGo(1, 12)).toBe(false);
   expect(gathering.mayGo(2, 12 + gatherMsMax - 0.1)).toBe(false);
   expect(gathering.mayGo(2, 12 + gatherMsMax)).toBe(true);
+});
+
+test('nor if the clock stands still', () => {
+  gathering.answered(10, 0, 10);
+  let turns = 1;
+  while (!gathering.mayGo(1, 10)) turns++;
+  expect(turns).toBe(gatherTurnsMax);
 });
 
 test('and not for more than make an entry worth its cost', () => {

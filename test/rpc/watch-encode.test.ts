@@ -1,5 +1,6 @@
 /** Hand-written watch responses against protobufjs, and what is kept and shared of encoded events. */
 import { expect, test } from 'vitest';
+import { watchRunBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { keyValueMessage } from '../../src/rpc/convert.ts';
 import { headerField } from '../../src/rpc/header.ts';
@@ -146,6 +147,26 @@ test('W4: fragments are cut where etcd cuts: below the limit, one event at least
     cuts += parts.length - 1;
   }
   expect(cuts).toBeGreaterThan(200);
+});
+
+test('W12: a run is kept for the next who is shown it, but not a long one', () => {
+  const view = (size: number): EventView[] => {
+    const kv = {
+      key: Buffer.from('k'),
+      createRevision: 1,
+      modRevision: 1,
+      version: 1,
+      value: Buffer.alloc(size),
+      lease: 0n,
+    };
+    return [{ type: 'put', kv, prevKv: undefined }];
+  };
+  const events = new EventBytes();
+  const [short, long] = [view(watchRunBytesMax / 2), view(watchRunBytesMax)];
+  expect(events.run(short)).toBe(events.run(short));
+  const once = events.run(long);
+  expect(events.run(long)).not.toBe(once);
+  expect(events.run(short)).not.toBe(events.run(long));
 });
 
 test('W12: the bytes of an event are made once while it is asked for, and no more of them are kept than allowed', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { watchRevisionsPerPullMax } from '../../src/base/limits.ts';
+import { watchRevisionsPerPullMax, watchRunBytesMax } from '../../src/base/limits.ts';
 import { Prng } from '../../src/base/prng.ts';
 import type { EventView } from '../../src/state/history.ts';
 import { Hub, type WatchRefusal } from '../../src/watch/hub.ts';
@@ -186,6 +186,26 @@ test('W7–W9, W12: watchers that read alike share what was read; others, or aft
   expect(read(second)).not.toBe(before);
   hub.replaceHistory(history.copy());
   expect(read(third)).not.toBe(before);
+});
+
+test('W12: a list of events that is long is kept for nobody', () => {
+  const history = new ToyHistory();
+  const hub = new Hub(history);
+  hub.advance();
+  const [first, second] = [watch(hub, spec('a')), watch(hub, spec('a'))];
+  const eventsOf = (bytes: number): readonly (readonly EventView[])[] => {
+    history.append({ type: 'put', key: 'a', value: 'v'.repeat(bytes) });
+    hub.advance();
+    return [first, second].map(({ watcher }) => {
+      const pulled = hub.pull(watcher, 1);
+      return pulled.type === 'events' ? pulled.events : [];
+    });
+  };
+  const [short, sameShort] = eventsOf(watchRunBytesMax / 2);
+  expect(sameShort).toBe(short);
+  const [long, otherLong] = eventsOf(watchRunBytesMax);
+  expect(otherLong).toEqual(long);
+  expect(otherLong).not.toBe(long);
 });
 
 test('one pull reads a bounded number of revisions', () => {
