@@ -74,7 +74,7 @@ export const onlyEndsCount = [
   edit(
     'src/primary/decisions.ts',
     '  /** Notes a decision about',
-    '  /** True while its end is decided. */\n  ends(slot: number): boolean {\n    return this.#codes[slot] === CODES.expire;\n  }\n\n  /** Notes a decision about',
+    '  /** True while its end is decided. */\n  ends(slot: number): boolean {\n    return this.#codes.get(slot) === CODES.expire;\n  }\n\n  /** Notes a decision about',
   ),
   edit(
     primary,

@@ -26,7 +26,7 @@ export const modelMutants: readonly Mutant[] = [
       edit(
         'src/primary/decisions.ts',
         '  /** Notes a decision about',
-        '  expires(slot: number): boolean {\n    return this.#codes[slot] === CODES.expire;\n  }\n\n  /** Notes a decision about',
+        '  expires(slot: number): boolean {\n    return this.#codes.get(slot) === CODES.expire;\n  }\n\n  /** Notes a decision about',
       ),
       edit(
         primary,
