@@ -123,6 +123,8 @@ export const streamsPerConnectionMax = 10_000;
  */
 export const streamsMax = 100_000;
 export const streamHeadsBytesMax = 128 * 1024 * 1024;
+/** What one address may have of both. */
+export const streamShareOfAddress = 1 / 2;
 /** Commands of followers' clients that a leader keeps before it has proposed them. */
 export const forwardedCommandsMax = 100_000;
 /** And no more than this many bytes of them. */

@@ -3,6 +3,7 @@
  * which part of both one address may take, so that nobody takes what others need. Owns the counts; who opens a stream gives its place
  * back when it is gone.
  */
+import { streamShareOfAddress } from '../base/limits.ts';
 
 /** What a stream keeps of its request. Several may share one. */
 export interface KeptHead {
@@ -59,7 +60,7 @@ export class StreamRoom {
   streams = 0;
   headBytes = 0;
 
-  constructor(streamsMax: number, headBytesMax: number, perAddress = 1 / 2) {
+  constructor(streamsMax: number, headBytesMax: number, perAddress = streamShareOfAddress) {
     this.#streamsMax = streamsMax;
     this.#headBytesMax = headBytesMax;
     this.streamsPerAddressMax = streamsMax * perAddress;
